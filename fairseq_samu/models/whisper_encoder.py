@@ -1,0 +1,142 @@
+"""Whisper's encoder on windows of any length up to 30 s, from the wave."""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_samu.errors import AudioError, explain
+from fairseq_samu.models.encoder_configs import WhisperEncoderConfig
+from fairseq_samu.models.speech_encoder import (
+    MaskingOptions,
+    SpeechEncoder,
+    SpeechEncoderOutput,
+    TrainingDraws,
+    zero_padding,
+)
+from fairseq_samu.modules.transformer_layer import TransformerLayer
+from fairseq_samu.ops.log_mel import FRAMES_PER_SECOND, count_mel_frames, log_mel_spectrogram
+from fairseq_samu.ops.masking import lengths_to_padding_mask, padding_mask_to_lengths
+
+LONGEST_WAVELENGTH = 10_000.0  # of the sinusoidal positions, in units of 2 pi frames
+
+
+def sinusoidal_positions(num_frames: int, dim: int) -> Tensor:
+    """Compute sines, then cosines, of geometrically spaced wavelengths (section 3.5 of arXiv:1706.03762).
+
+    Args:
+        num_frames: positions.
+        dim: features; even.
+
+    Returns:
+        (num_frames, dim) float32.
+    """
+    step = math.log(LONGEST_WAVELENGTH) / (dim // 2 - 1)
+    angles = torch.arange(num_frames)[:, None] * torch.exp(-step * torch.arange(dim // 2))[None, :]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class WhisperEncoder(SpeechEncoder):
+    """Log-mel spectrogram, two convolutions, sinusoidal positions and a pre-norm transformer (arXiv:2212.04356).
+
+    Deviation: a window is not filled up to 30 s. Positions are cut to its length and padding is masked everywhere, so
+    that a short utterance costs little. A wave that is filled up with zeros to 30 s gives what Whisper gives for it.
+
+    Args:
+        config: sizes and training options.
+    """
+
+    def __init__(self, config: WhisperEncoderConfig) -> None:
+        super().__init__()
+        self._config = config
+        self.dim = config.dim
+        self.num_layers = config.num_layers
+        self.layerdrop = config.layerdrop
+        self.checkpoint_activations = config.checkpoint_activations
+        self.masking = MaskingOptions(
+            config.mask_time_prob, config.mask_time_length, config.mask_channel_prob, config.mask_channel_length
+        )
+        self.conv1 = nn.Conv1d(config.num_mel_bins, config.dim, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(config.dim, config.dim, kernel_size=3, stride=2, padding=1)
+        # A buffer, not a parameter: it is read from files that hold it, and never tuned.
+        self.positions: Tensor
+        self.register_buffer("positions", sinusoidal_positions(config.max_frames, config.dim))
+        self.layers = nn.ModuleList(
+            TransformerLayer(
+                config.dim,
+                config.ffn_dim,
+                config.num_heads,
+                pre_norm=True,
+                dropout=config.dropout,
+                attention_dropout=config.attention_dropout,
+                activation_dropout=config.activation_dropout,
+                activation=config.activation,
+                key_bias=False,
+            )
+            for _ in range(config.num_layers)
+        )
+        self.layer_norm = nn.LayerNorm(config.dim)
+
+    def forward(
+        self,
+        source: Tensor,
+        padding_mask: Tensor | None = None,
+        draws: TrainingDraws | None = None,
+        return_layers: bool = False,
+    ) -> SpeechEncoderOutput:
+        """Encode waves; see :class:`SpeechEncoder`.
+
+        Raises:
+            AudioError: when a row is longer than the positions reach (30 s).
+        """
+        samples = padding_mask_to_lengths(padding_mask, source)
+        self._check_length(source)
+        mel = log_mel_spectrogram(source, samples, self._config.num_mel_bins)
+        x, frames_mask = self._embed(mel, count_mel_frames(samples), draws)
+        mask = frames_mask if bool(frames_mask.any()) else None
+        x = F.dropout(x, self._config.dropout, self.training)
+        x, layers = self.run_layers(x, mask, draws, return_layers)
+        return SpeechEncoderOutput(zero_padding(self.layer_norm(x), mask), frames_mask, layers)
+
+    def _embed(self, mel: Tensor, mel_lengths: Tensor, draws: TrainingDraws | None) -> tuple[Tensor, Tensor]:
+        """Convolve (B, bins, M) features to (B, T, D) frames with positions, and their (B, T) padding mask."""
+        mel = mel.to(self.conv1.weight.dtype)
+        time_mask = self.draw_time_mask(mel_lengths, mel.size(2), draws)
+        if time_mask is not None:
+            mel = mel.masked_fill(time_mask[:, None, :], 0.0)
+        channel_mask = self.draw_channel_mask(mel, mel.size(1), draws)
+        if channel_mask is not None:
+            mel = mel.masked_fill(channel_mask[:, :, None], 0.0)
+        # A row that stands alone is surrounded by zeros before each convolution; so must be a row with padding.
+        mel_padding = lengths_to_padding_mask(mel_lengths, mel.size(2))
+        x = F.gelu(self.conv1(mel)).masked_fill(mel_padding[:, None, :], 0.0)
+        x = F.gelu(self.conv2(x)).transpose(1, 2)  # (B, D, T) -> (B, T, D)
+        frames_mask = lengths_to_padding_mask((mel_lengths + 1) // 2, x.size(1))
+        return zero_padding(x + self.positions[: x.size(1)], frames_mask), frames_mask
+
+    def _check_length(self, source: Tensor) -> None:
+        frames = int(self.count_frames(torch.tensor([source.size(1)])))
+        if frames > self._config.max_frames:
+            rule = f"at most {2 * self._config.max_frames / FRAMES_PER_SECOND:g} s long"
+            value = f"{source.size(1)} samples"
+            raise AudioError(explain("Whisper encoder", "source", rule, value, "Cut the recording into segments."))
+
+    def count_frames(self, num_samples: Tensor) -> Tensor:
+        """Count the 20 ms frames of waves; see :class:`SpeechEncoder`."""
+        return (count_mel_frames(num_samples) + 1) // 2
+
+    def transformer_layers(self) -> nn.ModuleList:
+        """Layers in their order."""
+        return self.layers
+
+    def config(self) -> dict[str, Any]:
+        """Plain JSON to build the like."""
+        return {"family": "whisper", **self._config.to_dict()}
+
+    def group_of(self, name: str) -> str:
+        """Name the group of a parameter."""
+        if name.startswith("layers."):
+            return "layer." + name.split(".")[1]
+        return "final_norm" if name.startswith("layer_norm.") else "feature_extractor"

@@ -1,0 +1,1 @@
+"""Neural building blocks made from plain numbers, never from a config."""

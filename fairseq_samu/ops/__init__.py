@@ -1,0 +1,1 @@
+"""Pure functions on tensors: torch and numpy only, no state, no fairseq."""
