@@ -102,7 +102,7 @@ _samu_install() {
     [ "$(cat "$stamp" 2>/dev/null)" != "$fingerprint" ] || return 0
     local options=(--constraint "$SAMU_ROOT/constraints.txt" --disable-pip-version-check)
     # pip draws its bars on a terminal; in a log its hundred lines would hide ours.
-    [ -t 1 ] || options+=(--quiet)
+    [ -t 1 ] || options+=(--quiet --quiet)
     [ ! -e "$begun" ] || options+=(--force-reinstall)
     samu_say "Installing fairseq-samu[$extras] with the tested pins: about a minute, or as long as 1 to 3 GB take to download"
     : >"$begun"
