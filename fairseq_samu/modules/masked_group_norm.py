@@ -1,0 +1,59 @@
+"""Group norm over time that counts valid frames only."""
+
+import torch
+from torch import Tensor, nn
+
+
+class MaskedChannelNorm(nn.Module):
+    """Normalise every channel over the valid frames of its row: group norm with one group a channel.
+
+    The host's extractor takes the statistics over padding too, so that a row's frames depend on the batch it stands
+    in. State-dict names are those of ``nn.GroupNorm``. Computed in float32 at least.
+
+    Args:
+        num_channels: channels C.
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(num_channels))
+        self.bias = nn.Parameter(torch.zeros(num_channels))
+
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Normalise.
+
+        Args:
+            x: (B, C, T).
+            padding_mask: (B, T) bool, True = padding, or None where nothing is padded.
+
+        Returns:
+            (B, C, T) of the type of ``x``; zero at padding.
+        """
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        weight, bias = self.weight.to(dtype), self.bias.to(dtype)
+        if padding_mask is None:
+            return nn.functional.group_norm(x.to(dtype), x.size(1), weight, bias, self.eps).to(x.dtype)
+        padding = padding_mask[:, None, :]
+        count = (~padding).sum(dim=-1, keepdim=True)
+        values = x.to(dtype).masked_fill(padding, 0.0)
+        mean = values.sum(dim=-1, keepdim=True) / count
+        centred = (values - mean).masked_fill(padding, 0.0)
+        scale = torch.rsqrt(centred.square().sum(dim=-1, keepdim=True) / count + self.eps) * weight[:, None]
+        return torch.addcmul(bias[:, None], centred, scale).masked_fill(padding, 0.0).to(x.dtype)
+
+
+class ChannelLayerNorm(nn.LayerNorm):
+    """Layer norm over the channels of (B, C, T) features, in float32 at least.
+
+    State-dict names are those of ``nn.LayerNorm``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, T) features frame by frame."""
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        weight, bias = self.weight.to(dtype), self.bias.to(dtype)
+        # (B, C, T) -> (B, T, C) and back
+        normed = nn.functional.layer_norm(x.transpose(1, 2).to(dtype), self.normalized_shape, weight, bias, self.eps)
+        return normed.transpose(1, 2).to(x.dtype)
