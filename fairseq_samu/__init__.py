@@ -1,0 +1,29 @@
+"""Semantic speech encoders, trained once and reused: a plugin of fairseq.
+
+``fairseq-train --user-dir fairseq_samu`` imports this package, which registers its tasks, models and criterions.
+From Python, ``SpeechEmbedder`` loads what was trained.
+"""
+
+import sys
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["SpeechEmbedder", "__version__", "register"]
+
+
+def register() -> None:
+    """Register tasks, models and criterions with fairseq; does nothing the second time."""
+    from fairseq_samu import criterions, models, tasks  # noqa: F401
+
+
+def __getattr__(name: str) -> Any:
+    # torch and fairseq take seconds to import, so a program that only reads manifests does not
+    if name == "SpeechEmbedder":
+        from fairseq_samu.inference.speech_embedder import SpeechEmbedder
+
+        return SpeechEmbedder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if "fairseq" in sys.modules:
+    register()

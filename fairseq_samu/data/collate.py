@@ -1,0 +1,105 @@
+"""The one definition of a batch.
+
+========================  =====================  ============================================================
+key                       shape, dtype           meaning
+========================  =====================  ============================================================
+``id``                    (B,) int64             index of each row in its manifest
+``nsentences``            int                    B
+``ntokens``               int                    valid audio samples at 16 kHz (all rows together)
+``grid``                  int                    the same with padding
+``num_skipped``           int                    rows of this batch that were left out as unreadable
+``net_input``             dict                   what the model's forward takes
+``net_input.source``      (B, N) float32         waves at 16 kHz, zero-padded (absent with cached features)
+``net_input.features``    (B, T, D) float16/32   cached frames, zero-padded (absent with waves)
+``net_input.padding_mask``  (B, N) or (B, T) bool  True = padding
+``net_input.row_ids``     (B,) int64             as ``id``: seeds what masking draws for a row
+``teacher``               (B, E) float32         target embeddings (absent without a teacher)
+``language``              (B,) int64             index of the spoken language (absent without ``src_lang``)
+========================  =====================  ============================================================
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row, read.
+
+    Attributes:
+        index: row in the manifest.
+        num_samples: valid audio samples at 16 kHz.
+        source: (N,) float32 wave, or None where features stand in for it.
+        features: (T, D) cached frames, or None.
+        teacher: (E,) float32 target, or None.
+        language: index of the spoken language, or None.
+    """
+
+    index: int
+    num_samples: int
+    source: NDArray[np.float32] | None = None
+    features: NDArray[np.floating[Any]] | None = None
+    teacher: NDArray[np.float32] | None = None
+    language: int | None = None
+
+
+def pad(arrays: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
+    """Stack arrays that differ in their first axis.
+
+    Args:
+        arrays: B arrays (L, ...) of one dtype.
+
+    Returns:
+        (B, L, ...) zero-padded tensor and its (B, L) padding mask, True = padding.
+    """
+    longest = max(len(array) for array in arrays)
+    first = arrays[0]
+    values = np.zeros((len(arrays), longest, *first.shape[1:]), dtype=first.dtype)
+    mask = np.ones((len(arrays), longest), dtype=bool)
+    for row, array in enumerate(arrays):
+        values[row, : len(array)] = array
+        mask[row, : len(array)] = False
+    return torch.from_numpy(values), torch.from_numpy(mask)
+
+
+def collate(items: Sequence[Item | None]) -> dict[str, Any]:
+    """Make a batch of rows; unreadable rows (None) are counted and left out.
+
+    Args:
+        items: rows of one kind (all with waves, or all with features).
+
+    Returns:
+        A batch as described at the head of this file; empty where no row is left.
+    """
+    rows = [item for item in items if item is not None]
+    if not rows:
+        return {}
+    ids = torch.tensor([item.index for item in rows], dtype=torch.int64)
+    if rows[0].features is not None:
+        values, mask = pad([item.features for item in rows if item.features is not None])
+        net_input = {"features": values, "padding_mask": mask, "row_ids": ids}
+        valid = int((~mask).sum())
+        grid = int(sum(item.num_samples for item in rows) * mask.numel() / max(valid, 1))
+    else:
+        values, mask = pad([item.source for item in rows if item.source is not None])
+        net_input = {"source": values, "padding_mask": mask, "row_ids": ids}
+        grid = mask.numel()
+    batch: dict[str, Any] = {
+        "id": ids,
+        "nsentences": len(rows),
+        "ntokens": sum(item.num_samples for item in rows),
+        "grid": grid,
+        "num_skipped": len(items) - len(rows),
+        "net_input": net_input,
+    }
+    if rows[0].teacher is not None:
+        batch["teacher"] = torch.from_numpy(np.stack([item.teacher for item in rows if item.teacher is not None]))
+    if rows[0].language is not None:
+        batch["language"] = torch.tensor([item.language for item in rows], dtype=torch.int64)
+    return batch

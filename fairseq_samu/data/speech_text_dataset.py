@@ -1,0 +1,300 @@
+"""The one dataset: rows of a manifest, read into the one definition of a batch."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from fairseq.data import FairseqDataset
+from numpy.typing import NDArray
+
+from fairseq_samu.data.audio import SAMPLE_RATE, read_audio, read_audio_bytes
+from fairseq_samu.data.augmentation import perturb_speed
+from fairseq_samu.data.batching import make_batches, order_by_length, padding_share
+from fairseq_samu.data.collate import Item, collate
+from fairseq_samu.data.feature_cache import FeatureCache, audio_key
+from fairseq_samu.data.manifest import Manifest
+from fairseq_samu.data.sampling import sample_epoch
+from fairseq_samu.errors import AudioError, ManifestError, explain
+
+logger = logging.getLogger(__name__)
+
+ORDER_STREAM, SPEED_STREAM, AUGMENT_STREAM = 11, 12, 13
+IDS_SHOWN = 10
+
+
+class TextTable(Protocol):
+    """What the dataset asks of a table of sentence embeddings."""
+
+    def lookup(self, texts: list[str]) -> NDArray[np.float32]:
+        """Embeddings (B, E) of texts."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """How rows become items.
+
+    Attributes:
+        audio_root: folder that relative audio paths start from.
+        seed: of everything that is drawn, together with epoch and row.
+        training: order, speed and augmentation are drawn, and the limits on duration hold.
+        min_audio_seconds: shorter rows are left out of training.
+        max_audio_seconds: longer rows are left out of training.
+        sampling_alpha: balance of languages, see ``sampling.sample_epoch``.
+        speed_factors: one is drawn a row and epoch.
+        augment: changes a wave by draws from the generator, or None.
+        skip_bad_audio: unreadable rows are counted and named instead of ending the run.
+        text_column: column that the teacher embeds.
+    """
+
+    audio_root: Path
+    seed: int = 1
+    training: bool = False
+    min_audio_seconds: float = 0.0
+    max_audio_seconds: float = float("inf")
+    sampling_alpha: float = 1.0
+    speed_factors: Sequence[float] = (1.0,)
+    augment: Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]] | None = field(default=None)
+    skip_bad_audio: bool = False
+    text_column: str = "src_text"
+
+
+class SpeechTextDataset(FairseqDataset):
+    """Rows of a manifest with audio, teacher embedding and language.
+
+    Indices are rows of the manifest. What is drawn depends on seed, epoch and row alone, never on the order of
+    reading, the number of data workers or an interruption.
+
+    Args:
+        manifest: rows.
+        options: how they are read.
+        teacher: table of embeddings for ``options.text_column``, or None.
+    """
+
+    def __init__(self, manifest: Manifest, options: DatasetOptions, teacher: TextTable | None = None) -> None:
+        self.manifest = manifest
+        self.options = options
+        self.teacher = teacher
+        self.cache: FeatureCache | None = None
+        self.epoch = 1
+        self.lengths = np.asarray(manifest.n_frames, dtype=np.int64)
+        self.language_ids = np.asarray(manifest.language_ids, dtype=np.int64)
+        self.rows = self._usable_rows()
+
+    def _usable_rows(self) -> NDArray[np.int64]:
+        """Rows within the limits on duration; the others are counted and named."""
+        rows = np.arange(len(self.manifest))
+        if not self.options.training:
+            return rows
+        low, high = self.options.min_audio_seconds * SAMPLE_RATE, self.options.max_audio_seconds * SAMPLE_RATE
+        kept = (self.lengths >= low) & (self.lengths <= high)
+        if not kept.all():
+            out = rows[~kept]
+            names = ", ".join(self.manifest[int(row)].id for row in out[:IDS_SHOWN])
+            logger.warning(
+                f"{self.manifest.path}: {len(out)} of {len(rows)} rows are left out of training, being shorter than "
+                f"{self.options.min_audio_seconds:g} s or longer than {self.options.max_audio_seconds:g} s "
+                f"(min_audio_seconds, max_audio_seconds); the first: {names}"
+            )
+        if not kept.any():
+            mend = "Mend its column n_frames (samples at 16 kHz) or widen the limits."
+            where = str(self.manifest.path)
+            raise ManifestError(explain(where, "rows within the limits on duration", "at least one", 0, mend))
+        return rows[kept]
+
+    # ---- what the host asks -------------------------------------------------------------------------------------
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        """Training batches are drawn anew every epoch, others stay."""
+        return not self.options.training
+
+    def set_epoch(self, epoch: int) -> None:
+        """Name the epoch that draws depend on, 1-based."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def num_tokens(self, index: int) -> int:
+        """Samples of a row as it will be read in this epoch."""
+        return int(self.num_tokens_vec(np.asarray([index]))[0])
+
+    def num_tokens_vec(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Samples of rows as they will be read in this epoch, (R,) int64."""
+        return np.ceil(self.lengths[indices] / self.speeds(indices)).astype(np.int64)
+
+    def size(self, index: int) -> int:
+        """As ``num_tokens``."""
+        return self.num_tokens(index)
+
+    def ordered_indices(self) -> NDArray[np.int64]:
+        """Rows of this epoch in the order of batching: balanced, and nearly sorted by length."""
+        chosen = self.rows
+        rng = None
+        if self.options.training:
+            rng = np.random.default_rng([self.options.seed, ORDER_STREAM, self.epoch])
+            if self.options.sampling_alpha != 1.0 and len(self.language_ids):
+                ids = self.language_ids[self.rows]
+                chosen = self.rows[sample_epoch(ids, self.options.sampling_alpha, self.options.seed, self.epoch)]
+        return order_by_length(chosen, self.num_tokens_vec(chosen), rng)
+
+    def batch_by_size(
+        self,
+        indices: NDArray[np.int64],
+        max_tokens: int | None = None,
+        max_sentences: int | None = None,
+        required_batch_size_multiple: int = 1,
+    ) -> list[list[int]]:
+        """Cut rows into batches; unlike the host's this keeps every row, whatever the multiple."""
+        lengths = self.num_tokens_vec(indices)
+        batches = make_batches(indices, lengths, max_tokens, max_sentences)
+        place = np.zeros(len(self.manifest), dtype=np.int64)
+        place[indices] = lengths
+        share = padding_share(batches, place)
+        logger.info(f"{self.manifest.path}: {len(indices)} rows in {len(batches)} batches, {share:.1%} of it padding")
+        return batches
+
+    def filter_indices_by_size(
+        self, indices: NDArray[np.int64], max_sizes: Any
+    ) -> tuple[NDArray[np.int64], list[int]]:
+        """Keep all rows: this dataset's limits are in seconds and were applied with their reason."""
+        return indices, []
+
+    def __getitem__(self, index: int) -> Item | None:
+        row = self.manifest[int(index)]
+        speed = float(self.speeds(np.asarray([index]))[0])
+        teacher = None
+        if self.teacher is not None:
+            teacher = self.teacher.lookup([self.text_of(int(index))])[0]
+        language = int(self.language_ids[index]) if len(self.language_ids) else None
+        if self.cache is not None:
+            key = self.key_of(int(index), speed)
+            if key is None:
+                return None
+            features = self.cache.get(key)
+            samples = int(self.num_tokens(int(index)))
+            return Item(int(index), samples, features=features, teacher=teacher, language=language)
+        try:
+            wave = self.read_wave(int(index), speed)
+        except AudioError as error:
+            if not self.options.skip_bad_audio:
+                raise
+            logger.warning(f"skipped row {row.id}: {error}")
+            return None
+        return Item(int(index), len(wave), source=wave, teacher=teacher, language=language)
+
+    def collater(self, samples: list[Item | None]) -> dict[str, Any]:
+        """See ``collate.collate``."""
+        return collate(samples)
+
+    # ---- reading ------------------------------------------------------------------------------------------------
+
+    def place_of(self, index: int) -> str:
+        """``manifest:line`` of a row, for messages."""
+        return f"{self.manifest.path}:{self.manifest[index].line}"
+
+    def text_of(self, index: int) -> str:
+        """Text of a row that the teacher embeds.
+
+        Raises:
+            ManifestError: the column is absent.
+        """
+        text = getattr(self.manifest[index], self.options.text_column)
+        if text is None:
+            mend = "Name another column with --teacher-text-column."
+            where = str(self.manifest.path)
+            raise ManifestError(explain(where, self.options.text_column, "a column", "absent", mend))
+        return str(text)
+
+    def speeds(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Speed factor of rows in this epoch, (R,) float64; 1 outside of training."""
+        factors = np.asarray(self.options.speed_factors, dtype=np.float64)
+        if not self.options.training or len(factors) == 1:
+            return np.full(len(indices), factors[0] if self.options.training else 1.0)
+        drawn = _hash_to_integers(indices, (self.options.seed, SPEED_STREAM, self.epoch))
+        return factors[drawn % np.uint64(len(factors))]
+
+    def read_wave(self, index: int, speed: float) -> NDArray[np.float32]:
+        """Read a row's audio at a speed, with the augmentation of this epoch.
+
+        Raises:
+            AudioError: it cannot be read.
+        """
+        wave = read_audio(self.manifest[index].audio, self.options.audio_root, self.place_of(index))
+        if speed != 1.0:
+            wave = perturb_speed(wave, speed)
+        if self.options.training and self.options.augment is not None:
+            rng = np.random.default_rng([self.options.seed, AUGMENT_STREAM, self.epoch, index])
+            wave = self.options.augment(wave, rng)
+        return wave
+
+    # ---- cached features ----------------------------------------------------------------------------------------
+
+    def key_of(self, index: int, speed: float) -> str | None:
+        """Key of a row in the feature cache, or None where its audio was found unusable and is skipped."""
+        base = self._keys[index]
+        return None if base is None else (base if speed == 1.0 else f"{base}@{speed:g}")
+
+    def use_cache(
+        self,
+        cache: FeatureCache,
+        encode: Callable[[list[NDArray[np.float32]]], list[NDArray[np.floating[Any]]]],
+        batch_samples: int,
+    ) -> float:
+        """Hand out cached frames from now on, encoding first what the cache lacks.
+
+        Args:
+            cache: of the encoder that ``encode`` runs.
+            encode: waves (N,) to frames (T, D).
+            batch_samples: most samples encoded at once.
+
+        Returns:
+            Seconds that the encoding took.
+        """
+        self._keys: list[str | None] = [None] * len(self.manifest)
+        speeds = tuple(self.options.speed_factors) if self.options.training else (1.0,)
+        wanted, places = [], []
+        for index in self.rows.tolist():
+            encoded = self._read_or_skip(index, lambda i: read_audio_bytes(self.manifest[i].audio, self.options.audio_root))
+            if encoded is None:
+                continue
+            self._keys[index] = audio_key(encoded, 1.0)
+            for speed in speeds:
+                wanted.append((audio_key(encoded, speed), int(self.lengths[index] / speed)))
+                places.append((index, speed))
+
+        def read(position: int) -> NDArray[np.float32] | None:
+            index, speed = places[position]
+            return self._read_or_skip(index, lambda i: self.read_wave(i, speed))
+
+        seconds = cache.build(wanted, read, encode, batch_samples)
+        for position, (key, _) in enumerate(wanted):
+            if key not in cache:
+                self._keys[places[position][0]] = None
+        self.cache = cache
+        return seconds
+
+    def _read_or_skip(self, index: int, read: Callable[[int], Any]) -> Any:
+        try:
+            return read(index)
+        except AudioError as error:
+            if not self.options.skip_bad_audio:
+                raise
+            logger.warning(f"skipped row {self.manifest[index].id}: {error}")
+            return None
+
+
+def _hash_to_integers(values: NDArray[np.int64], key: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Well-mixed 64-bit integers that depend on each value and the key alone (splitmix64)."""
+    state = np.asarray(values).astype(np.uint64)
+    with np.errstate(over="ignore"):
+        for part in (*key, 0):
+            state = state * np.uint64(0x9E3779B97F4A7C15) + np.uint64(part) + np.uint64(1)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state = state ^ (state >> np.uint64(31))
+    return state >> np.uint64(11)

@@ -1,0 +1,5 @@
+"""Models registered with fairseq, and the speech encoders that they stand on; importing this room registers them."""
+
+from fairseq_samu.models import samu_xlsr
+
+__all__ = ["samu_xlsr"]

@@ -1,0 +1,251 @@
+"""SAMU-XLSR: a speech encoder with a head that gives one sentence embedding an utterance."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import torch
+from fairseq.dataclass import FairseqDataclass
+from fairseq.models import BaseFairseqModel, register_model
+from omegaconf import II
+from torch import Tensor, nn
+
+from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.models.speech_encoder import SpeechEncoder, TrainingDraws
+from fairseq_samu.models.speech_encoders import build_speech_encoder
+from fairseq_samu.modules.attentive_pooling import AttentivePooling
+from fairseq_samu.modules.frame_perceptron import FramePerceptron
+
+
+@dataclass
+class SamuXlsrConfig(FairseqDataclass):
+    """Options of the model samu_xlsr."""
+
+    encoder_path: str = field(
+        default="",
+        metadata={
+            "help": "weights of the speech encoder: a fairseq file, a Hugging Face directory, a checkpoint of ours, "
+            "or 'whisper-base' for the installed data packages"
+        },
+    )
+    encoder_config: str = field(
+        default="", metadata={"help": "sizes of the encoder as JSON; read from encoder_path where empty"}
+    )
+    encoder_from_scratch: bool = field(
+        default=False, metadata={"help": "keep the sizes of encoder_path but none of its weights"}
+    )
+    embedding_dim: int = field(
+        default=0, metadata={"help": "size of the sentence embedding (0 = the teacher's, 768 for LaBSE)"}
+    )
+    num_pooling_heads: int = field(default=1, metadata={"help": "heads of the attentive pooling (1 in the paper)"})
+    frame_perceptron_dim: int = field(
+        default=0, metadata={"help": "inner size of a perceptron on every frame before pooling (0 = none, the paper)"}
+    )
+    head_dropout: float = field(default=0.0, metadata={"help": "dropout inside the head, in training"})
+    num_tuned_layers: int = field(
+        default=-1, metadata={"help": "how many of the last transformer layers are tuned (-1 = all, 0 = none)"}
+    )
+    tune_feature_extractor: bool = field(
+        default=False, metadata={"help": "tune the convolutional feature extractor too (frozen in the paper)"}
+    )
+    head_only_updates: int = field(
+        default=0, metadata={"help": "tune nothing but the head for so many updates at the start"}
+    )
+    mask_time_prob: float = field(default=0.0, metadata={"help": "share of frames masked in training"})
+    mask_time_length: int = field(default=10, metadata={"help": "length of a time mask in frames"})
+    mask_channel_prob: float = field(default=0.0, metadata={"help": "share of channels masked in training"})
+    mask_channel_length: int = field(default=64, metadata={"help": "length of a channel mask in channels"})
+    encoder_layerdrop: float = field(default=0.0, metadata={"help": "probability of skipping a layer in training"})
+    checkpoint_activations: bool = field(
+        default=False, metadata={"help": "recompute the encoder's activations in the backward pass to save memory"}
+    )
+    seed: int = II("common.seed")
+
+
+@dataclass
+class SamuXlsrOutput:
+    """What the model hands out.
+
+    Attributes:
+        embedding: (B, E) float, each value in (-1, 1).
+        frames: (B, T, D) float, the encoder's frames, zero at padding.
+        padding_mask: (B, T) bool, True = padding.
+    """
+
+    embedding: Tensor
+    frames: Tensor
+    padding_mask: Tensor
+
+
+def validate(cfg: SamuXlsrConfig) -> None:
+    """Report every option that cannot work at once.
+
+    Raises:
+        ConfigError: sizes or probabilities are out of their range.
+    """
+    faults = []
+
+    def check(name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            option = f"--{name.replace('_', '-')}"
+            faults.append(explain("samu_xlsr", name, rule, getattr(cfg, name), f"Set {option}."))
+
+    check("encoder_config", bool(cfg.encoder_config), "known once encoder_path was read")
+    check("embedding_dim", cfg.embedding_dim > 0, "positive, or 0 with a teacher table")
+    check("num_pooling_heads", cfg.num_pooling_heads > 0, "positive")
+    check("frame_perceptron_dim", cfg.frame_perceptron_dim >= 0, "0 or more")
+    check("num_tuned_layers", cfg.num_tuned_layers >= -1, "-1 or more")
+    check("head_only_updates", cfg.head_only_updates >= 0, "0 or more")
+    for name in ("head_dropout", "mask_time_prob", "mask_channel_prob", "encoder_layerdrop"):
+        check(name, 0.0 <= getattr(cfg, name) < 1.0, "a probability below 1")
+    for name in ("mask_time_length", "mask_channel_length"):
+        check(name, getattr(cfg, name) > 0, "positive")
+    if faults:
+        raise ConfigError(report_all(faults))
+
+
+class SentenceHead(nn.Module):
+    """Frames to one sentence embedding: [perceptron] -> attentive pooling -> linear -> tanh.
+
+    Source: section III of arXiv:2306.00789; perceptron and further pooling heads are additions of ours.
+
+    Args:
+        dim: D, size of a frame.
+        embedding_dim: E.
+        num_pooling_heads: heads of the pooling.
+        perceptron_dim: inner size of the perceptron, 0 for none.
+        dropout: inside the perceptron and before the projection.
+    """
+
+    def __init__(
+        self, dim: int, embedding_dim: int, num_pooling_heads: int = 1, perceptron_dim: int = 0, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.perceptron = FramePerceptron(dim, perceptron_dim, dropout) if perceptron_dim else None
+        self.pooling = AttentivePooling(dim, num_pooling_heads)
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(self.pooling.output_dim, embedding_dim)
+
+    def forward(self, frames: Tensor, padding_mask: Tensor) -> Tensor:
+        """Embed (B, T, D) frames with their (B, T) mask as (B, E)."""
+        if self.perceptron is not None:
+            frames = self.perceptron(frames)
+        return torch.tanh(self.projection(self.dropout(self.pooling(frames, padding_mask))))
+
+
+@register_model("samu_xlsr", dataclass=SamuXlsrConfig)
+class SamuXlsrModel(BaseFairseqModel):
+    """A speech encoder and its sentence head.
+
+    The teacher is no part of it. What is frozen stays in evaluation mode and outside of the graph.
+
+    Args:
+        cfg: options.
+        encoder: the speech encoder.
+    """
+
+    def __init__(self, cfg: SamuXlsrConfig, encoder: SpeechEncoder) -> None:
+        super().__init__()
+        validate(cfg)
+        self.encoder = encoder
+        self.head = SentenceHead(
+            encoder.dim, cfg.embedding_dim, cfg.num_pooling_heads, cfg.frame_perceptron_dim, cfg.head_dropout
+        )
+        self.seed = cfg.seed if isinstance(cfg.seed, int) else 1
+        self.head_only_updates = cfg.head_only_updates
+        self.num_updates = 0
+        self._freeze(cfg.num_tuned_layers, cfg.tune_feature_extractor)
+
+    @classmethod
+    def build_model(cls, cfg: SamuXlsrConfig, task: Any = None) -> "SamuXlsrModel":
+        """Build the model with random weights; the task loads the encoder's."""
+        validate(cfg)
+        options = {
+            "mask_time_prob": cfg.mask_time_prob,
+            "mask_time_length": cfg.mask_time_length,
+            "mask_channel_prob": cfg.mask_channel_prob,
+            "mask_channel_length": cfg.mask_channel_length,
+            "layerdrop": cfg.encoder_layerdrop,
+            "checkpoint_activations": cfg.checkpoint_activations,
+        }
+        return cls(cfg, build_speech_encoder({**json.loads(cfg.encoder_config), **options}))
+
+    def _freeze(self, num_tuned_layers: int, tune_feature_extractor: bool) -> None:
+        """Let gradients reach the chosen parts of the encoder only."""
+        layers = self.encoder.num_layers
+        first = 0 if num_tuned_layers < 0 else max(layers - num_tuned_layers, 0)
+        tuned = {f"layer.{index}" for index in range(first, layers)}
+        if num_tuned_layers != 0:
+            tuned.add("final_norm")
+        if num_tuned_layers < 0:
+            tuned.add("embedding")
+        if tune_feature_extractor:
+            tuned.add("feature_extractor")
+        for name, parameter in self.encoder.named_parameters():
+            parameter.requires_grad = self.encoder.group_of(name) in tuned
+        self.encoder_is_frozen = not any(p.requires_grad for p in self.encoder.parameters())
+
+    @property
+    def encoder_rests(self) -> bool:
+        """Whether the encoder is not moved by the update at hand."""
+        return self.encoder_is_frozen or self.num_updates < self.head_only_updates
+
+    def train(self, mode: bool = True) -> "SamuXlsrModel":
+        """Switch the mode of all that is tuned; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if mode and self.encoder_rests:
+            self.encoder.eval()
+        return self
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Told by the trainer before each update."""
+        super().set_num_updates(num_updates)
+        self.num_updates = num_updates
+
+    def max_positions(self) -> Optional[int]:
+        """No limit: the task's limits are in seconds."""
+        return None
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the names that tables and options use, from input to output."""
+        named = dict(self.encoder.named_parameters())
+        groups = {
+            f"encoder.{group}": [named[name] for name in names]
+            for group, names in self.encoder.parameter_groups().items()
+        }
+        parts = {"perceptron": self.head.perceptron, "pooling": self.head.pooling, "projection": self.head.projection}
+        for name, part in parts.items():
+            if part is not None:
+                groups[f"head.{name}"] = list(part.parameters())
+        return groups
+
+    def forward(
+        self,
+        source: Optional[Tensor] = None,
+        padding_mask: Optional[Tensor] = None,
+        row_ids: Optional[Tensor] = None,
+        features: Optional[Tensor] = None,
+    ) -> SamuXlsrOutput:
+        """Embed utterances.
+
+        Args:
+            source: (B, N) float wave at 16 kHz, or None where ``features`` are given.
+            padding_mask: (B, N), or (B, T) with features; bool, True = padding.
+            row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
+            features: (B, T, D) frames of the same encoder, computed before.
+
+        Returns:
+            Embedding, frames and mask.
+        """
+        if features is not None:
+            if padding_mask is None:
+                padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
+            frames = features.to(self.head.projection.weight.dtype)
+        else:
+            draws = None
+            if row_ids is not None and self.training and not self.encoder_rests:
+                draws = TrainingDraws(self.seed, self.num_updates, row_ids)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.encoder_rests):
+                encoded = self.encoder(source, padding_mask, draws)
+            frames, padding_mask = encoded.frames, encoded.padding_mask
+        return SamuXlsrOutput(self.head(frames, padding_mask), frames, padding_mask)
