@@ -1,5 +1,6 @@
 """One entry for the weights of a speech encoder, whatever file they come in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from fairseq_samu.checkpoints import ctranslate2, whisper_base
+from fairseq_samu.checkpoints.fairseq_files import encoder_from_fairseq
+from fairseq_samu.checkpoints.huggingface import encoder_from_huggingface
+from fairseq_samu.checkpoints.safe_loading import read_torch_file
+from fairseq_samu.checkpoints.trained_model import EXPORT_CONFIG, encoder_settings, parse_export_config, split_parts
 from fairseq_samu.errors import CheckpointError, explain
 
 
@@ -31,22 +36,58 @@ def read_speech_encoder(path_or_spec: str | Path) -> LoadedEncoder:
     """Read a speech encoder's config and weights; no code in a file is ever executed.
 
     Args:
-        path_or_spec: ``whisper-base`` (the installed data packages) or a path.
+        path_or_spec: ``whisper-base`` (the installed data packages), a fairseq file of the wav2vec 2.0 family, a
+            CTranslate2 ``model.bin``, a training checkpoint of this package, a Hugging Face or an exported directory.
 
     Returns:
-        Config, weights and kind of the source.
+        Config, weights (as they are in the file) and kind of the source.
 
     Raises:
         CheckpointError: when there is no such file, or it is damaged, unsafe or of an unknown kind.
     """
     if str(path_or_spec) == whisper_base.SPEC:
         return _read_ctranslate2(whisper_base.locate_whisper_base())
-    path = Path(path_or_spec)
-    if path.suffix == ".bin" and path.is_file():
-        return _read_ctranslate2(path)
-    raise CheckpointError(explain("", "encoder", "whisper-base or the path of a checkpoint", path_or_spec, "Check it."))
+    path = Path(path_or_spec).expanduser()
+    if path.is_dir():
+        model = path / "model.bin"
+        return _read_ctranslate2(model) if _is_ctranslate2(model) else _read_folder(path)
+    if not path.is_file():
+        rule = f"{whisper_base.SPEC} or the path of a checkpoint"
+        raise CheckpointError(explain("", "encoder", rule, path_or_spec, "Check the path."))
+    return _read_ctranslate2(path) if _is_ctranslate2(path) else _read_torch(path)
+
+
+def _is_ctranslate2(path: Path) -> bool:
+    """Tell CTranslate2's files from PyTorch's, which are zip archives or pickles, by their first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(4) == ctranslate2.BINARY_VERSION.to_bytes(4, "little")
 
 
 def _read_ctranslate2(path: Path) -> LoadedEncoder:
     config, state = ctranslate2.whisper_from_ctranslate2(path)
     return LoadedEncoder(config, state, "CTranslate2 Whisper")
+
+
+def _read_folder(path: Path) -> LoadedEncoder:
+    config, state, left_over = encoder_from_huggingface(path)
+    if (path / EXPORT_CONFIG).is_file():
+        return LoadedEncoder(parse_export_config(path)["encoder"], state, "exported directory", left_over)
+    return LoadedEncoder(config, state, "Hugging Face directory", left_over)
+
+
+def _read_torch(path: Path) -> LoadedEncoder:
+    checkpoint = read_torch_file(path)
+    if not isinstance(checkpoint, Mapping):
+        rule = "a checkpoint with tensors by name"
+        raise CheckpointError(explain(str(path), "file", rule, type(checkpoint).__name__, "Check the path."))
+    config = encoder_settings(checkpoint, str(path))
+    if config is not None:
+        state, others = split_parts(checkpoint["model"], "encoder.")
+        return LoadedEncoder(config, state, "training checkpoint", list(others))
+    if "model" not in checkpoint:
+        # A bare state dict, or one inside another training program's file.
+        checkpoint = {"model": checkpoint.get("state_dict", checkpoint)}
+    config, state, left_over = encoder_from_fairseq(checkpoint, str(path))
+    return LoadedEncoder(config, state, "fairseq file", left_over)
