@@ -22,7 +22,7 @@ WHISPER_MARK = "conv1.weight"
 MEND = "Use a directory that transformers saved for Wav2Vec2, HuBERT or Whisper."
 
 # Settings with one value that the encoders here have.
-FIXED = {
+FIXED: dict[str, dict[str, Any]] = {
     "wav2vec2": {
         "feat_extract_activation": "gelu",
         "conv_pos_batch_norm": False,

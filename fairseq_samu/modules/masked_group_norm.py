@@ -34,7 +34,7 @@ class MaskedChannelNorm(nn.Module):
         dtype = torch.promote_types(x.dtype, torch.float32)
         weight, bias = self.weight.to(dtype), self.bias.to(dtype)
         if padding_mask is None:
-            return nn.functional.group_norm(x.to(dtype), x.size(1), weight, bias, self.eps).to(x.dtype)
+            return torch.group_norm(x.to(dtype), x.size(1), weight, bias, self.eps).to(x.dtype)
         padding = padding_mask[:, None, :]
         count = (~padding).sum(dim=-1, keepdim=True)
         values = x.to(dtype).masked_fill(padding, 0.0)
