@@ -1,7 +1,7 @@
 """Recordings of any common kind to 16 kHz mono, each fault named with the row that it belongs to.
 
 WAV, FLAC, Ogg (Vorbis, Opus) and MP3 are decoded by libsndfile, every file at its own rate and number of channels;
-channels are averaged, then resampled by soxr (quality HQ). Each call opens its file and closes it, so data workers share
+channels are averaged, then resampled by soxr (quality HQ). Each call opens and closes its file, so data workers share
 nothing.
 """
 

@@ -76,7 +76,7 @@ def cut_short(stream: BinaryIO, kind: str) -> str:
     """Tell whether a recording's container ends before it should.
 
     A WAV file names its size, an Ogg stream marks its last page. A cut FLAC file fails in decoding, a cut MP3 file with
-    an Info header decodes to fewer samples than it declares; a cut MP3 file without one cannot be told from a whole one.
+    an Info header decodes to fewer samples than it declares; without one it cannot be told from a whole one.
 
     Args:
         stream: the encoded recording; its position is restored.
