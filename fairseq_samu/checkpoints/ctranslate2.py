@@ -12,7 +12,7 @@ from torch import Tensor
 from fairseq_samu.errors import CheckpointError, explain
 
 BINARY_VERSION = 6
-DTYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<f4"), 1: np.dtype("i1"), 2: np.dtype("<i2"), 3: np.dtype("<i4"), 4: np.dtype("<f2")}
+DTYPES: dict[int, np.dtype[Any]] = dict(enumerate(map(np.dtype, ("<f4", "i1", "<i2", "<i4", "<f2"))))
 MEND = "Download or convert the file again; quantised models cannot be read."
 
 ENCODER_NAMES = {

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,6 @@ HOLDERS = (
     ("numpy.dtypes", "Float64DType"),
     ("numpy.dtypes", "Float32DType"),
     ("numpy.dtypes", "Int64DType"),
-    ("collections", "defaultdict"),
 )
 DAMAGED = (RuntimeError, EOFError, OSError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
@@ -52,11 +52,11 @@ def read_torch_file(path: Path) -> Any:
         with torch.serialization.safe_globals(_allowed()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).split("Please file an issue")[0]
-        named = next((line.strip() for line in reason.splitlines() if "GLOBAL" in line or "class" in line), "")
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        named = f" It asks for `{found[1]}`." if found else ""
         raise CheckpointError(
-            f"{path}: refused, because reading it would run code or build objects that no checkpoint needs. {named} "
-            "Nothing was run. Ask where the file came from for a file of tensors (safetensors)."
+            f"{path}: refused, because reading it would run code or build objects that no checkpoint needs.{named} "
+            "Nothing was run. Ask whoever made the file for one of tensors only (safetensors)."
         ) from error
     except (*DAMAGED, zipfile.BadZipFile) as error:
         mend = "Download or save the file again."
@@ -115,7 +115,8 @@ def plain(value: Any) -> Any:
 
 
 def _allowed() -> list[Any]:
-    found: list[Any] = [argparse.Namespace, (Any, "typing.Any"), (dict, "builtins.dict"), (list, "builtins.list")]
+    found: list[Any] = [argparse.Namespace, (Any, "typing.Any")]
+    found += [(kind, f"builtins.{kind.__name__}") for kind in (bool, int, float, str, dict, list, tuple)]
     for module, name in HOLDERS:
         try:
             found.append((getattr(importlib.import_module(module), name), f"{module}.{name}"))

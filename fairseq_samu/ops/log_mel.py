@@ -87,7 +87,7 @@ def log_mel_spectrogram(source: Tensor, num_samples: Tensor, num_mel_bins: int =
         frames = count_mel_frames(num_samples)
         # The frame centred on the very end of the wave is left out, as in Whisper.
         size = count_mel_frames(torch.tensor([source.size(1)])).item()
-        power = torch.view_as_real(spectrum[..., : int(size)]).square().sum(dim=-1)
+        power = spectrum[..., : int(size)].abs().square().contiguous()
         filters = torch.from_numpy(mel_filterbank(num_mel_bins)).to(source.device, dtype)
         logarithm = (filters @ power).clamp(min=POWER_FLOOR).log10()
         padding = torch.arange(logarithm.size(-1), device=source.device)[None, :] >= frames[:, None]
