@@ -32,6 +32,7 @@ HOLDERS = (
     ("numpy.dtypes", "Float64DType"),
     ("numpy.dtypes", "Float32DType"),
     ("numpy.dtypes", "Int64DType"),
+    ("collections", "defaultdict"),
 )
 DAMAGED = (RuntimeError, EOFError, OSError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
