@@ -6,7 +6,6 @@ import importlib
 import logging
 import os
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from fairseq_samu.data.corpora import CORPORA
@@ -50,10 +49,18 @@ def run(args: argparse.Namespace) -> int:
     """
     module = importlib.import_module(CORPORA[args.corpus])
     options = module.Options(**{field.name: getattr(args, field.name) for field in dataclasses.fields(module.Options)})
-    settings = dataclasses.asdict(options)
-    summary = None if args.force else finished(args.output, args.corpus, settings)
+    settings = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+        if field.metadata.get("affects_result", True)
+    }
+    identity = module.identify(args.source, options) if hasattr(module, "identify") else {}
+    summary = None if args.force else finished(args.output, args.corpus, settings, identity)
     if summary is None:
-        summary = _prepare(module, args, options, settings)
+        layout = module.layout(options) if hasattr(module, "layout") else {}
+        with CorpusWriter(args.output, args.corpus, settings, identity, **layout) as writer:
+            module.prepare(args.source, getattr(args, "cache", None), writer, options)
+        summary = writer.summary
     else:
         logger.info("%s is prepared already; --force prepares it again", args.output)
     print(summary.table())
@@ -63,13 +70,6 @@ def run(args: argparse.Namespace) -> int:
 def default_cache() -> Path:
     """Folder for downloads, by the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairseq-samu" / "packages"
-
-
-def _prepare(module: ModuleType, args: argparse.Namespace, options: Any, settings: dict[str, Any]) -> Any:
-    layout = getattr(module, "LAYOUT", {})
-    with CorpusWriter(args.output, args.corpus, settings, **layout) as writer:
-        module.prepare(args.source, getattr(args, "cache", None), writer, options)
-    return writer.summary
 
 
 def _add_option(parser: argparse.ArgumentParser, field: Any) -> None:

@@ -2,11 +2,17 @@
 
 A corpus is a module with three names: ``DESCRIPTION`` (one line), ``Options`` (a frozen dataclass whose fields carry
 ``help`` and, where they apply, ``choices`` in their metadata; each becomes an option of the command) and
-``prepare(source, cache, writer, options)``, which hands rows, texts and left-out rows to the writer. Optional
-are ``LAYOUT`` (arguments of :class:`~fairseq_samu.data.corpora.writer.CorpusWriter`) and ``REQUIRES_SOURCE``.
+``prepare(source, cache, writer, options)``, which hands rows, texts and left-out rows to the writer. It may have
+``REQUIRES_SOURCE = True`` (nothing can be downloaded), ``layout(options)`` (arguments of
+:class:`~fairseq_samu.data.corpora.writer.CorpusWriter`) and ``identify(source, options)`` (facts that tell one source
+from another, so that an output made from another one is not taken for finished). An option that cannot change the
+result has ``affects_result: False`` in its metadata.
 """
 
 CORPORA = {
     "prompts": "fairseq_samu.data.corpora.prompts",
+    "fillets": "fairseq_samu.data.corpora.fillets",
+    "tuxpaint": "fairseq_samu.data.corpora.tuxpaint",
+    "common-voice": "fairseq_samu.data.corpora.common_voice",
 }
 """Module of each corpus by its name on the command line."""

@@ -33,8 +33,8 @@ _LICENCES = {"CC-BY-SA-3.0": "en es fr", "CC-BY-3.0": "it ru"}
 _NOTES = """
 # Asterisk prompts: the same sentences in English, Spanish, French, Italian and Russian
 
-Telephone prompts from the Debian packages `asterisk-core-sounds-{{en,es,fr,it,ru}}` (texts) with `-{kind}` (voices), one
-professional voice a language; English and Spanish are the same person. Ogg Opus, 16 kHz, mono.
+Telephone prompts from the Debian packages `asterisk-core-sounds-{{en,es,fr,it,ru}}` (texts) with `-{kind}` (voices),
+one professional voice a language; English and Spanish are the same person. Ogg Opus, 16 kHz, mono.
 
 - A prompt's Asterisk id is its `parallel_id`: rows that share it say the same thing.
 - Held out are prompts that all five languages have, with at least {words} words of two letters or more in English, and

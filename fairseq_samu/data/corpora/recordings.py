@@ -1,6 +1,6 @@
 """One spoken item of a corpus, the limits it must keep, and its way into the output."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,3 +169,12 @@ def write_recordings(
         writer.add_row(splits[recording.item], row)
     for (item, lang), text in sorted(texts.items()):
         writer.add_text(splits[item], item, lang, text)
+
+
+def read_files(recordings: Iterable[Recording]) -> Iterator[bytes | AudioError]:
+    """Read recordings that are stored as they were published."""
+    for recording in recordings:
+        try:
+            yield recording.path.read_bytes()
+        except OSError as error:
+            yield AudioError(f"{recording.path.name}: {error.strerror}")

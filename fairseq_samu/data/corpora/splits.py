@@ -2,15 +2,12 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Hashable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 from fairseq_samu.errors import ManifestError, report_all
 
 SPLITS = ("train", "valid", "test")
 _DIACRITICS = range(0x0300, 0x0370)
-
-Item = TypeVar("Item", bound=Hashable)
 
 
 def normalise_for_leaks(text: str) -> str:
@@ -69,7 +66,7 @@ def split_by_hash(sizes: Mapping[str, int], test: int, valid: int, salt: str) ->
     return splits
 
 
-def group_by_text(texts: Iterable[tuple[Item, str]]) -> dict[Item, Item]:
+def group_by_text(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Join items that share a normalised text, directly or through other items.
 
     Args:
@@ -78,10 +75,10 @@ def group_by_text(texts: Iterable[tuple[Item, str]]) -> dict[Item, Item]:
     Returns:
         For each item the smallest item of its group.
     """
-    parent: dict[Item, Item] = {}
-    first_with: dict[str, Item] = {}
+    parent: dict[str, str] = {}
+    first_with: dict[str, str] = {}
 
-    def root(item: Item) -> Item:
+    def root(item: str) -> str:
         while parent[item] != item:
             parent[item] = parent[parent[item]]
             item = parent[item]
@@ -91,7 +88,7 @@ def group_by_text(texts: Iterable[tuple[Item, str]]) -> dict[Item, Item]:
         parent.setdefault(item, item)
         normal = normalise_for_leaks(text)
         if normal:
-            ends = sorted((root(item), root(first_with.setdefault(normal, item))))  # type: ignore[type-var]
+            ends = sorted((root(item), root(first_with.setdefault(normal, item))))
             parent[ends[1]] = ends[0]
     return {item: root(item) for item in parent}
 

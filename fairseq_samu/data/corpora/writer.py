@@ -21,6 +21,7 @@ TARGET_COLUMNS = ("tgt_text", "tgt_lang")
 TEXT_COLUMNS = ("parallel_id", "lang", "text", "split")
 DROPPED_COLUMNS = ("lang", "item", "reason", "detail")
 RECORD = "prepared.json"
+VERSION = 1  # of what a preparation makes; raised when the same source and options give another result
 _PARTIAL = ".partial"
 
 
@@ -39,17 +40,25 @@ class CorpusWriter:
         output: folder of the corpus; files in it that are not the corpus's own are left alone.
         corpus: name of the corpus.
         settings: options that the result depends on, kept in ``prepared.json``.
+        identity: what tells the source from others, likewise.
         targets: whether rows have ``tgt_text`` and ``tgt_lang``.
         archive: whether recordings are stored in ``audio.zip``; without it manifests name files elsewhere.
     """
 
     def __init__(
-        self, output: Path, corpus: str, settings: Mapping[str, object], targets: bool = True, archive: bool = True
+        self,
+        output: Path,
+        corpus: str,
+        settings: Mapping[str, object],
+        identity: Mapping[str, object] | None = None,
+        targets: bool = True,
+        archive: bool = True,
     ) -> None:
         self.output = output
         self.summary = Summary(corpus)
         self.scratch = output / _PARTIAL
         self._settings = dict(settings)
+        self._identity = dict(identity or {})
         self._columns = COLUMNS + TARGET_COLUMNS if targets else COLUMNS
         self._archive = archive
         self._notes = ""
@@ -92,12 +101,12 @@ class CorpusWriter:
         Raises:
             AudioError: where the reader does not take it; the archive is left as it was.
         """
+        if self.zip is None:
+            raise ValueError("a corpus without an archive stores no recordings")
         clip = self.scratch / "clip"
         clip.write_bytes(content)
         samples = audio_samples(str(clip), where=name, decode=True)
         clip.unlink()
-        if self.zip is None:
-            raise ValueError("a corpus without an archive stores no recordings")
         return self.zip.add(name, content), samples
 
     def add_row(self, split: str, row: Mapping[str, str | int]) -> None:
@@ -156,7 +165,7 @@ class CorpusWriter:
         files = {path.name: _digest(path) for path in made if path.suffix in (".tsv", ".zip")}
         self.add_document("README.md", describe(self.summary, self._notes, self._settings, files))
         made.append(self.scratch / "README.md")
-        record = {**self.summary.to_json(), "settings": self._settings, "files": files}
+        record = {**self.summary.to_json(), **recipe(self._settings, self._identity), "files": files}
         (self.output / RECORD).unlink(missing_ok=True)
         for name in (*(f"{split}.tsv" for split in SPLITS), "texts.tsv", "dropped.tsv", "audio.zip"):
             if not (self.scratch / name).exists():
@@ -168,13 +177,21 @@ class CorpusWriter:
         temporary.replace(self.output / RECORD)
 
 
-def finished(output: Path, corpus: str, settings: Mapping[str, object]) -> Summary | None:
+def recipe(settings: Mapping[str, object], identity: Mapping[str, object]) -> dict[str, object]:
+    """What a prepared corpus depends on, as it stands in ``prepared.json``."""
+    return {"version": VERSION, "settings": dict(settings), "identity": dict(identity)}
+
+
+def finished(
+    output: Path, corpus: str, settings: Mapping[str, object], identity: Mapping[str, object] | None = None
+) -> Summary | None:
     """Recognise a finished preparation.
 
     Args:
         output: folder of the corpus.
         corpus: name of the corpus.
         settings: options that the result depends on.
+        identity: what tells the source from others.
 
     Returns:
         What was counted when it was made; None where the folder holds no finished preparation of that corpus with these
@@ -182,7 +199,8 @@ def finished(output: Path, corpus: str, settings: Mapping[str, object]) -> Summa
     """
     try:
         record = json.loads((output / RECORD).read_text(encoding="utf-8"))
-        same = record["corpus"] == corpus and record["settings"] == json.loads(json.dumps(dict(settings)))
+        wanted = json.loads(json.dumps({"corpus": corpus, **recipe(settings, identity or {})}))
+        same = all(record[key] == value for key, value in wanted.items())
         whole = same and all(_digest(output / name) == digest for name, digest in record["files"].items())
         return Summary.from_json(record) if whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
