@@ -117,8 +117,8 @@ def mask_stretches(wave: np.ndarray, count: int, max_seconds: float, rng: np.ran
 class WaveformAugmenter:
     """Augments a wave: speed, then noise, gain and masking, each drawn from the generator of the call.
 
-    All defaults together change nothing. Each effect has draws of its own, so that changing one setting leaves the other
-    effects of a row as they were.
+    All defaults together change nothing. Each effect has draws of its own: changing one setting leaves the others
+    of a row as they were.
 
     Args:
         speed_factors: one of these is drawn for each wave; ``(0.9, 1.0, 1.1)`` is the usual three-fold perturbation.

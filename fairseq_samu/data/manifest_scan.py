@@ -126,6 +126,16 @@ def scan(path: str, required: Sequence[str], on_fault: Callable[[Fault], None]) 
         return _Scanner(path, required, on_fault).run(stream)
 
 
+def scan_header(path: str) -> tuple[str, ...]:
+    """Names of the columns; empty where the header is at fault.
+
+    Raises:
+        ManifestError: the file cannot be opened or read at all.
+    """
+    with open_regular(path) as stream:
+        return _Scanner(path, (), lambda fault: None).header(stream) or ()
+
+
 class _Scanner:
     """The state of one pass; separate from Index so that what is kept is plain to see."""
 
@@ -137,9 +147,12 @@ class _Scanner:
         self.blank_since = 0
         self.language_index: dict[str, int] = {}
 
+    def header(self, stream: BinaryIO) -> Optional[tuple[str, ...]]:
+        self.header_line = self._read_line(stream)
+        return self._header(self.header_line)
+
     def run(self, stream: BinaryIO) -> Optional[Index]:
-        header = self._read_line(stream)
-        columns = self._header(header)
+        columns = self.header(stream)
         if columns is None:
             return None
         self.columns = columns
@@ -148,7 +161,7 @@ class _Scanner:
         self.frames_at = columns.index("n_frames") if "n_frames" in columns else -1
         self.language_at = columns.index("src_lang") if "src_lang" in columns else -1
         self.filled = [columns.index(name) for name in self.required]
-        self._rows(stream, len(header))
+        self._rows(stream, len(self.header_line))
         if not self.index.offsets and (self.line <= 1 or self.blank_since == 2):
             self._fault(1, explain("", "manifest", "a header and at least one row", "a header only", "Add rows."), 1)
         return self.index
