@@ -10,8 +10,18 @@ from torch import Tensor
 from fairseq_samu.checkpoints import ctranslate2, whisper_base
 from fairseq_samu.checkpoints.fairseq_files import encoder_from_fairseq
 from fairseq_samu.checkpoints.huggingface import encoder_from_huggingface
-from fairseq_samu.checkpoints.safe_loading import read_torch_file
-from fairseq_samu.checkpoints.trained_model import EXPORT_CONFIG, encoder_settings, parse_export_config, split_parts
+from fairseq_samu.checkpoints.safe_loading import read_safetensors, read_torch_file
+from fairseq_samu.checkpoints.trained_model import (
+    ENCODER_PREFIX,
+    EXPORT_CONFIG,
+    EXPORT_HEAD,
+    HEAD_PREFIX,
+    MEND,
+    encoder_settings,
+    head_settings,
+    parse_export_config,
+    split_parts,
+)
 from fairseq_samu.errors import CheckpointError, explain
 
 
@@ -24,12 +34,16 @@ class LoadedEncoder:
         state: tensors by the encoder's own names.
         source: kind of the file in words, such as ``CTranslate2 Whisper``.
         left_over: names in the file that were left out on purpose (heads of pre-training, decoders).
+        head_config: sizes of the sentence head; None where the file has no head.
+        head: the head's tensors by its own names; None where the file has no head.
     """
 
     config: dict[str, Any]
     state: dict[str, Tensor]
     source: str
     left_over: list[str] = field(default_factory=list)
+    head_config: dict[str, int] | None = None
+    head: dict[str, Tensor] | None = None
 
 
 def read_speech_encoder(path_or_spec: str | Path) -> LoadedEncoder:
@@ -57,6 +71,25 @@ def read_speech_encoder(path_or_spec: str | Path) -> LoadedEncoder:
     return _read_ctranslate2(path) if _is_ctranslate2(path) else _read_torch(path)
 
 
+def read_trained_model(path: str | Path) -> LoadedEncoder:
+    """Read an encoder together with its sentence head.
+
+    Args:
+        path: a training checkpoint, or an exported directory; nothing else of the training machine is needed.
+
+    Returns:
+        Config and weights, with ``head_config`` and ``head``.
+
+    Raises:
+        CheckpointError: as :func:`read_speech_encoder`, and when the file holds no sentence head.
+    """
+    loaded = read_speech_encoder(path)
+    if loaded.head is None or loaded.head_config is None:
+        rule = "one of an encoder with a sentence head"
+        raise CheckpointError(explain(str(path), "checkpoint", rule, loaded.source, MEND))
+    return loaded
+
+
 def _is_ctranslate2(path: Path) -> bool:
     """Tell CTranslate2's files from PyTorch's, which are zip archives or pickles, by their first bytes."""
     if not path.is_file():
@@ -73,7 +106,10 @@ def _read_ctranslate2(path: Path) -> LoadedEncoder:
 def _read_folder(path: Path) -> LoadedEncoder:
     config, state, left_over = encoder_from_huggingface(path)
     if (path / EXPORT_CONFIG).is_file():
-        return LoadedEncoder(parse_export_config(path)["encoder"], state, "exported directory", left_over)
+        settings = parse_export_config(path)
+        head = read_safetensors(path / EXPORT_HEAD) if settings["head"] else None
+        source = "exported directory"
+        return LoadedEncoder(settings["encoder"], state, source, left_over, settings["head"], head)
     return LoadedEncoder(config, state, "Hugging Face directory", left_over)
 
 
@@ -84,8 +120,10 @@ def _read_torch(path: Path) -> LoadedEncoder:
         raise CheckpointError(explain(str(path), "file", rule, type(checkpoint).__name__, "Check the path."))
     config = encoder_settings(checkpoint, str(path))
     if config is not None:
-        state, others = split_parts(checkpoint["model"], "encoder.")
-        return LoadedEncoder(config, state, "training checkpoint", list(others))
+        state, others = split_parts(checkpoint["model"], ENCODER_PREFIX)
+        head, others = split_parts(others, HEAD_PREFIX)
+        sizes = head_settings(checkpoint, head) if head else None
+        return LoadedEncoder(config, state, "training checkpoint", list(others), sizes, head or None)
     if "model" not in checkpoint:
         # A bare state dict, or one inside another training program's file.
         checkpoint = {"model": checkpoint.get("state_dict", checkpoint)}

@@ -1,67 +1,23 @@
-"""Reading whole models of this package: an encoder with its sentence head."""
+"""What this package's own files say about the model in them: an encoder, with its sentence head."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from fairseq_samu.checkpoints.huggingface import encoder_from_huggingface
-from fairseq_samu.checkpoints.safe_loading import plain, read_json, read_safetensors, read_torch_file
+from fairseq_samu.checkpoints.safe_loading import plain, read_json
 from fairseq_samu.errors import CheckpointError, explain
 
 EXPORT_CONFIG = "samu_config.json"
 EXPORT_HEAD = "samu_head.safetensors"
 EXPORT_VERSION = 1
+ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "head."
 MEND = "Give a checkpoint of `fairseq-train`, or a directory of `fairseq-samu convert --to huggingface`."
 
-# Sizes of the head, by their names in the training config.
-HEAD_SETTINGS = ("embedding_dim", "num_pooling_heads", "frame_perceptron_dim")
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained model as data.
-
-    Attributes:
-        encoder_config: plain JSON for ``build_speech_encoder``.
-        head_config: the sizes in ``HEAD_SETTINGS``.
-        encoder: the encoder's tensors by name.
-        head: the head's tensors by name.
-        source: kind of the file in words.
-    """
-
-    encoder_config: dict[str, Any]
-    head_config: dict[str, int]
-    encoder: dict[str, Tensor]
-    head: dict[str, Tensor]
-    source: str
-
-
-def read_trained_model(path: Path) -> TrainedModel:
-    """Read a training checkpoint or an exported directory; nothing else of the training machine is needed.
-
-    Raises:
-        CheckpointError: when it is missing, damaged or unsafe, or holds no model with a sentence head.
-    """
-    if path.is_dir():
-        return _read_export(path)
-    if not path.is_file():
-        raise CheckpointError(explain("", "model", "an existing file or directory", path, MEND))
-    checkpoint = read_torch_file(path)
-    encoder_config = encoder_settings(checkpoint, str(path)) if isinstance(checkpoint, Mapping) else None
-    if encoder_config is None:
-        raise CheckpointError(explain(str(path), "file", "a model trained with this package", "another", MEND))
-    settings = _model_settings(checkpoint)
-    encoder, others = split_parts(checkpoint["model"], "encoder.")
-    head, _ = split_parts(others, "head.")
-    head_config = {name: int(settings.get(name) or 0) for name in HEAD_SETTINGS}
-    head_config["num_pooling_heads"] = head_config["num_pooling_heads"] or 1
-    # Where the option was left to the teacher's size, the weights know it.
-    head_config["embedding_dim"] = head["projection.weight"].size(0) if "projection.weight" in head else 0
-    return TrainedModel(encoder_config, head_config, encoder, head, "training checkpoint")
+# Sizes of the head, by their names in the training config, and what stands for "not given".
+HEAD_SETTINGS = {"embedding_dim": 0, "num_pooling_heads": 1, "frame_perceptron_dim": 0}
 
 
 def encoder_settings(checkpoint: Mapping[str, Any], where: str) -> dict[str, Any] | None:
@@ -80,6 +36,16 @@ def encoder_settings(checkpoint: Mapping[str, Any], where: str) -> dict[str, Any
     return config if isinstance(config, dict) else None
 
 
+def head_settings(checkpoint: Mapping[str, Any], head: Mapping[str, Tensor]) -> dict[str, int]:
+    """Find the sizes of the sentence head in a training checkpoint."""
+    settings = _model_settings(checkpoint)
+    sizes = {name: int(settings.get(name) or absent) for name, absent in HEAD_SETTINGS.items()}
+    # The option may have been left to the teacher's size; the weights know it.
+    if "projection.weight" in head:
+        sizes["embedding_dim"] = head["projection.weight"].size(0)
+    return sizes
+
+
 def split_parts(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Split tensors by whether their names begin with ``prefix``, which is taken off the names of the first part."""
     inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
@@ -89,6 +55,9 @@ def split_parts(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Ten
 def parse_export_config(folder: Path) -> dict[str, Any]:
     """Read and check the config that an exported directory has beside Hugging Face's.
 
+    Returns:
+        ``encoder``, the encoder's config, and ``head``, the head's sizes or None.
+
     Raises:
         CheckpointError: when it is unreadable, or of a later version.
     """
@@ -97,18 +66,9 @@ def parse_export_config(folder: Path) -> dict[str, Any]:
     if settings.get("version") != EXPORT_VERSION or not isinstance(settings.get("encoder"), dict):
         rule = f"of version {EXPORT_VERSION} with `encoder`"
         raise CheckpointError(explain(str(path), "file", rule, settings.get("version"), "Update this package."))
-    return settings
-
-
-def _read_export(folder: Path) -> TrainedModel:
-    if not (folder / EXPORT_CONFIG).is_file() or not (folder / EXPORT_HEAD).is_file():
-        rule = f"one with {EXPORT_CONFIG} and {EXPORT_HEAD}"
-        raise CheckpointError(explain("", "directory", rule, folder, MEND))
-    settings = parse_export_config(folder)
-    _, encoder, _ = encoder_from_huggingface(folder)
-    head_config = {name: int(settings.get("head", {}).get(name, 0)) for name in HEAD_SETTINGS}
-    head = read_safetensors(folder / EXPORT_HEAD)
-    return TrainedModel(settings["encoder"], head_config, encoder, head, "exported directory")
+    head = settings.get("head")
+    sizes = {name: int(head.get(name, absent)) for name, absent in HEAD_SETTINGS.items()} if head else None
+    return {"encoder": settings["encoder"], "head": sizes}
 
 
 def _model_settings(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

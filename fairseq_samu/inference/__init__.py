@@ -1,0 +1,1 @@
+"""Using what was trained from Python: recordings in, embeddings and frames out."""
