@@ -54,6 +54,12 @@ class ChannelLayerNorm(nn.LayerNorm):
         """Normalise (B, C, T) features frame by frame."""
         dtype = torch.promote_types(x.dtype, torch.float32)
         weight, bias = self.weight.to(dtype), self.bias.to(dtype)
-        # (B, C, T) -> (B, T, C) and back
-        normed = nn.functional.layer_norm(x.transpose(1, 2).to(dtype), self.normalized_shape, weight, bias, self.eps)
-        return normed.transpose(1, 2).to(x.dtype)
+        values = x.to(dtype)
+        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+            # (B, C, T) -> (B, T, C) and back
+            normed = nn.functional.layer_norm(values.transpose(1, 2), self.normalized_shape, weight, bias, self.eps)
+            return normed.transpose(1, 2).to(x.dtype)
+        # The same without a transpose, which costs more than the norm where nothing is kept for gradients.
+        variance, mean = torch.var_mean(values, dim=1, keepdim=True, correction=0)
+        normed = (values - mean).mul_(torch.rsqrt(variance + self.eps))
+        return normed.mul_(weight[:, None]).add_(bias[:, None]).to(x.dtype)

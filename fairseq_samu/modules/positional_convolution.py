@@ -30,8 +30,9 @@ class WeightNormConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, C, T) features, surrounded by zeros, to (B, C, T)."""
-        direction = self.weight_v.to(torch.promote_types(self.weight_v.dtype, torch.float32))
-        weight = direction * (self.weight_g / direction.norm(dim=(0, 1), keepdim=True))
+        dtype = torch.promote_types(self.weight_v.dtype, torch.float32)
+        # weight_v * weight_g / |weight_v|, the norm over all but the places of the kernel, in one pass.
+        weight = torch._weight_norm(self.weight_v.to(dtype), self.weight_g.to(dtype), 2)
         convolved = F.conv1d(x, weight.to(x.dtype), self.bias, padding=self.kernel // 2, groups=self.groups)
         # An even kernel gives one frame too many.
         return convolved[..., : x.size(-1)]

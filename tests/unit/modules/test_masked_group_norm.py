@@ -59,3 +59,7 @@ def test_channel_layer_norm_is_a_layer_norm_by_frame():
     x = torch.randn(2, 5, 7, dtype=torch.float64)
     expected = nn.functional.layer_norm(x.transpose(1, 2), (5,), norm.weight, norm.bias).transpose(1, 2)
     assert torch.equal(norm(x), expected)
+    with torch.no_grad():  # another path
+        assert (norm(x) - expected).abs().max() < 1e-12
+        loud = (torch.randn(1, 5, 7) * 5e3).half()  # squares overflow half precision
+        assert norm.half()(loud).isfinite().all()
