@@ -31,7 +31,7 @@ SILENCE_PEAK = 2.0**-16
 _RATES = (1000, 768000)
 _BLOCK = 1 << 22  # samples of all channels decoded at once: 16 MiB
 _WHOLE_FILE = 1 << 26  # bytes up to which a file is read at once; libsndfile reads longer ones piece by piece
-_MP3_SLACK = 2 * 1152  # without an Info header the length of an MP3 file is an estimate, up to two frames too long
+_MP3_SLACK = 1152  # samples; players count the frame of an Info header differently
 _SLICE = re.compile(r"(.+):(\d{1,18}):(\d{1,18})", re.DOTALL)
 
 
@@ -195,14 +195,16 @@ def _decoder(spec: str, root: Path | str | None, fail: _Fail) -> Iterator[tuple[
             encoded = io.BytesIO(stream.read(size)) if in_archive or size <= _WHOLE_FILE else stream
             kind = sniff(encoded.read(64))
             encoded.seek(0)
+            missing = cut_short(encoded, kind)
+            if missing:
+                fail("a whole recording", f"{kind} cut short: {missing}", "Copy or convert it again.")
             try:
                 sound = soundfile.SoundFile(encoded)
             except (RuntimeError, TypeError) as error:  # soundfile asks for a rate where it takes a file for headerless
                 _unreadable(kind, in_archive, soundfile.__libsndfile_version__, fail, error)
+            # soundfile would seek after every read; streamed FLAC refuses that, MP3 and Opus restart their decoders.
+            sound.seekable = lambda: False
             with sound:
-                missing = cut_short(encoded, kind)
-                if missing:
-                    fail("a whole recording", f"cut short: {missing}", "Copy or convert it again.")
                 if not _RATES[0] <= sound.samplerate <= _RATES[1]:
                     fail(f"sound of {_RATES[0]} to {_RATES[1]} Hz", f"{sound.samplerate} Hz", "Convert it again.")
                 yield sound, kind
@@ -231,7 +233,8 @@ def _mono_blocks(sound: Any, kind: str, fail: _Fail) -> "Iterator[np.ndarray]":
     import numpy as np
 
     frames, peak, per_block = 0, 0.0, max(1, _BLOCK // sound.channels)
-    while len(block := sound.read(per_block, dtype="float32", always_2d=True)):
+    # A header may declare too few samples, so one read goes beyond.
+    while len(block := sound.read(min(per_block, max(4096, sound.frames - frames)), "float32", always_2d=True)):
         # Channels that are absurdly loud may overflow in the mean; the check below names that.
         with np.errstate(over="ignore", invalid="ignore"):
             mono = block[:, 0] if sound.channels == 1 else block.mean(axis=1)
@@ -244,7 +247,8 @@ def _mono_blocks(sound: Any, kind: str, fail: _Fail) -> "Iterator[np.ndarray]":
         yield mono
     declared = sound.frames if sound.frames < 1 << 48 else frames
     if frames < declared - (_MP3_SLACK if kind == "MP3" else 0):
-        fail("a whole recording", f"cut short: {frames} of {declared} samples", "Copy or convert it again.")
+        value = f"{kind} cut short: {frames} of {declared} samples"
+        fail("a whole recording", value, "Copy or convert it again.")
     _check_length(frames, sound.samplerate, fail)
     if peak < SILENCE_PEAK:
         fail("audible somewhere", "silent throughout", "Remove the row or record it again.")
