@@ -1,5 +1,6 @@
 """Writing of checkpoints that a kill or a full disk cannot damage."""
 
+import argparse
 import logging
 import os
 import shutil
@@ -76,10 +77,13 @@ def make_host_saving_atomic() -> None:
     """Let the host write and copy checkpoints by the functions above; doing it twice changes nothing.
 
     The host copies ``checkpoint_last.pt`` in place, so that a kill within the copying leaves a cut file that stops
-    the next start, and it retries a failed write into the middle of the same file.
+    the next start, and it retries a failed write into the middle of the same file. Options of its older optimizers
+    (sgd) stand in checkpoints as an argparse.Namespace, which a resumed run would refuse to read.
     """
+    import torch
     from fairseq import checkpoint_utils
     from fairseq.file_io import PathManager
 
     checkpoint_utils.torch_persistent_save = save_whole
     PathManager.copy = staticmethod(copy_whole)
+    torch.serialization.add_safe_globals([argparse.Namespace])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fairseq_samu.data.batching import make_batches
 from fairseq_samu.errors import ConfigError, explain
 
 logger = logging.getLogger(__name__)
@@ -157,8 +158,6 @@ class FeatureCache:
         encode: Encode,
         batch_samples: int,
     ) -> None:
-        from fairseq_samu.data.batching import make_batches
-
         missing.sort(key=lambda position: wanted[position][1])
         batches = make_batches(missing, [wanted[position][1] for position in missing], batch_samples, None)
         done, last_told = 0, time.monotonic()
@@ -187,7 +186,7 @@ class FeatureCache:
 
     def _note_build(self, count: int, seconds: float) -> None:
         with (self.folder / "build.jsonl").open("a") as file:
-            file.write(json.dumps({"recordings": count, "seconds": round(seconds, 3)}) + "\n")
+            file.write(json.dumps({"recordings": count, "seconds": round(seconds, 6)}) + "\n")
 
 
 def _end_last_line(index: Any) -> None:

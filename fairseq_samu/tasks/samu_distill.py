@@ -13,6 +13,7 @@ from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.data.audio import SAMPLE_RATE
+from fairseq_samu.data.augmentation import WaveformAugmenter
 from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.data.speech_text_dataset import DatasetOptions, SpeechTextDataset
 from fairseq_samu.models.tuning import describe_groups
@@ -86,14 +87,11 @@ class SamuDistillTask(FairseqTask):
             self._candidates[split] = CandidateTexts(dataset)
 
     def _dataset_options(self, split: str) -> DatasetOptions:
-        from fairseq_samu.data.augmentation import WaveformAugmenter
-
         cfg = self.cfg
         augment = None
         if cfg.noise_prob > 0 or cfg.gain_db > 0:
-            augment = WaveformAugmenter(
-                noise_prob=cfg.noise_prob, min_snr=cfg.noise_min_snr, max_snr=cfg.noise_max_snr, gain_db=cfg.gain_db
-            )
+            snr = (cfg.noise_min_snr, cfg.noise_max_snr)
+            augment = WaveformAugmenter(noise_prob=cfg.noise_prob, noise_snr_db=snr, gain_db=cfg.gain_db)
         return DatasetOptions(
             audio_root=Path(cfg.audio_root or cfg.data),
             seed=cfg.seed,

@@ -1,0 +1,76 @@
+"""A run that is killed and started again ends as one that nobody touched."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.training import Corpus, assert_same_state, logged, read_checkpoint, run, start, train_command
+
+DRAWS = {
+    "mask_time_prob": 0.3,
+    "mask_time_length": 5,
+    "mask_channel_prob": 0.2,
+    "mask_channel_length": 4,
+    "encoder_layerdrop": 0.3,
+    "head_dropout": 0.1,
+    "speed_factors": "0.9,1.0,1.1",
+    "noise_prob": 0.5,
+    "gain_db": 6,
+    "sampling_alpha": 0.3,
+    "num_workers": 2,
+    "max_update": 16,
+}
+
+KILL_INSIDE_COPY = """
+import os, shutil
+real_copy = shutil.copyfile
+def copy_half(source, destination):
+    if "checkpoint_last" in destination and "_8.pt" in source:
+        with open(source, "rb") as whole, open(destination, "wb") as half:
+            half.write(whole.read(1000))
+            half.flush()
+        os.kill(os.getpid(), 9)
+    return real_copy(source, destination)
+shutil.copyfile = copy_half
+"""
+
+
+@pytest.fixture(scope="module")
+def untouched(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("untouched")
+    output = run(train_command(corpus, folder, **DRAWS))
+    assert logged(output, "valid_recall_at_1")
+    return folder
+
+
+def kill_after(command: list[str], update: int, delay: float) -> None:
+    """Kill a run by signal 9, a moment after it logged an update."""
+    process = start(command)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f'"train_num_updates": "{update}"' in line or f'"num_updates": "{update}"' in line:
+            break
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+
+
+def test_killed_at_random_updates(corpus: Corpus, untouched: Path, tmp_path: Path) -> None:
+    rng = random.Random(11)
+    command = train_command(corpus, tmp_path, **DRAWS)
+    for _ in range(2):
+        kill_after(command, rng.randrange(3, 12), rng.random() * 0.1)
+    run(command)
+    assert read_checkpoint(tmp_path / "checkpoint_last.pt")["optimizer_history"][-1]["num_updates"] == 16
+    assert_same_state(untouched / "checkpoint_last.pt", tmp_path / "checkpoint_last.pt")
+
+
+def test_killed_while_a_checkpoint_is_copied(corpus: Corpus, untouched: Path, tmp_path: Path) -> None:
+    command = train_command(corpus, tmp_path, **DRAWS)
+    run(command, prelude=KILL_INSIDE_COPY, expect=-9)
+    # the end of the first epoch, 7 updates, is what was saved last before the 8th
+    assert read_checkpoint(tmp_path / "checkpoint_last.pt")["optimizer_history"][-1]["num_updates"] == 7
+    run(command)
+    assert_same_state(untouched / "checkpoint_last.pt", tmp_path / "checkpoint_last.pt")

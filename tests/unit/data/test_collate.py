@@ -1,0 +1,49 @@
+"""The batch holds what its documentation says."""
+
+import numpy as np
+import torch
+
+from fairseq_samu.data.collate import Item, collate, pad
+
+
+def wave(length, value=1.0):
+    return np.full(length, value, dtype=np.float32)
+
+
+def test_waves_are_padded_and_masked():
+    batch = collate([
+        Item(7, 3, source=wave(3), teacher=np.ones(2, np.float32), language=1),
+        Item(2, 5, source=wave(5), teacher=np.zeros(2, np.float32), language=0),
+    ])
+    assert batch["id"].tolist() == [7, 2]
+    assert (batch["nsentences"], batch["ntokens"], batch["grid"], batch["num_skipped"]) == (2, 8, 10, 0)
+    assert batch["net_input"]["source"].dtype == torch.float32
+    assert batch["net_input"]["padding_mask"].tolist() == [[False] * 3 + [True] * 2, [False] * 5]
+    assert batch["net_input"]["source"][0].tolist() == [1, 1, 1, 0, 0]
+    assert batch["teacher"].tolist() == [[1, 1], [0, 0]]
+    assert batch["language"].tolist() == [1, 0]
+    assert "features" not in batch["net_input"]
+
+
+def test_features_stand_in_for_waves():
+    batch = collate([Item(0, 640, features=np.ones((2, 4), np.float16)), Item(1, 320, features=np.ones((1, 4), np.float16))])
+    assert batch["net_input"]["features"].shape == (2, 2, 4)
+    assert batch["net_input"]["features"].dtype == torch.float16
+    assert batch["ntokens"] == 960
+    assert batch["grid"] == 1280
+    assert "source" not in batch["net_input"]
+    assert "teacher" not in batch
+    assert "language" not in batch
+
+
+def test_unreadable_rows_are_counted():
+    batch = collate([None, Item(1, 4, source=wave(4)), None])
+    assert batch["num_skipped"] == 2
+    assert batch["id"].tolist() == [1]
+    assert collate([None]) == {}
+
+
+def test_pad_keeps_the_type():
+    values, mask = pad([np.zeros((2, 3), np.float16), np.ones((1, 3), np.float16)])
+    assert values.dtype == torch.float16
+    assert mask.tolist() == [[False, False], [False, True]]

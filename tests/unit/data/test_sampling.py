@@ -1,0 +1,48 @@
+"""Language balancing against the numbers of the paper's formula."""
+
+import numpy as np
+import pytest
+
+from fairseq_samu.data.sampling import epoch_quotas, language_probabilities, sample_epoch
+
+
+def test_probabilities_of_the_worked_example():
+    counts = [2000, 1000, 10]
+    probabilities = language_probabilities(counts, 0.05)
+    assert probabilities.tolist() == pytest.approx([0.3659, 0.3534, 0.2807], abs=5e-5)
+    ratios = probabilities * sum(counts) / np.asarray(counts)
+    assert ratios.tolist() == pytest.approx([0.5506, 1.0638, 84.497], rel=1e-4)
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(1.0, [0.75, 0.25]), (0.0, [0.5, 0.5])])
+def test_proportional_and_uniform(alpha, expected):
+    assert language_probabilities([3, 1], alpha).tolist() == pytest.approx(expected)
+
+
+def test_a_language_without_rows_is_never_drawn():
+    assert language_probabilities([5, 0, 5], 0.0).tolist() == pytest.approx([0.5, 0.0, 0.5])
+
+
+def test_quotas_fill_the_epoch():
+    for alpha in (0.0, 0.05, 0.5, 1.0):
+        assert epoch_quotas([2000, 1000, 10], alpha).sum() == 3010
+
+
+def test_alpha_one_takes_every_row_once():
+    ids = np.array([0, 0, 1, 1, 1])
+    assert sorted(sample_epoch(ids, 1.0, seed=1, epoch=4)) == [0, 1, 2, 3, 4]
+
+
+def test_all_rows_of_a_language_come_before_one_repeats():
+    ids = np.array([0] * 7 + [1] * 3)
+    drawn = [sample_epoch(ids, 0.0, seed=5, epoch=epoch) for epoch in range(1, 8)]
+    assert all(len(rows) == 10 for rows in drawn)
+    stream = np.concatenate([rows[rows < 7] for rows in drawn])
+    for start in range(0, 35, 7):
+        assert sorted(stream[start : start + 7]) == list(range(7))
+
+
+def test_an_epoch_depends_on_its_number_alone():
+    ids = np.array([0] * 7 + [1] * 3)
+    assert (sample_epoch(ids, 0.3, 5, 6) == sample_epoch(ids, 0.3, 5, 6)).all()
+    assert (sample_epoch(ids, 0.3, 5, 6) != sample_epoch(ids, 0.3, 5, 7)).any()
