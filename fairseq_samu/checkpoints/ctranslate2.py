@@ -90,14 +90,14 @@ def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
     return variables
 
 
-def whisper_from_ctranslate2(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def whisper_from_ctranslate2(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], list[str]]:
     """Read a Whisper encoder's config and weights (as float32) from a CTranslate2 model file.
 
     Args:
         path: the ``model.bin``.
 
     Returns:
-        Config and state dict of the package's Whisper encoder.
+        Config and state dict of the package's Whisper encoder, and the names that were left out (the decoder's).
 
     Raises:
         CheckpointError: when the file is damaged, of another kind, or quantised.
@@ -113,7 +113,8 @@ def whisper_from_ctranslate2(path: Path) -> tuple[dict[str, Any], dict[str, Tens
         config = _config(variables, state)
     except KeyError as error:
         raise CheckpointError(explain(str(path), str(error.args[0]), "in the file", "missing", MEND)) from error
-    return config, state
+    others = [name for name, values in variables.items() if values.ndim and not name.startswith("encoder/")]
+    return config, state, others
 
 
 def _rename(name: str, values: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from fairseq_samu.checkpoints.safe_loading import plain
-from fairseq_samu.checkpoints.wav2vec2_names import FAIRSEQ_HEADS, FAIRSEQ_MARK, find_prefix, from_fairseq, split_heads
+from fairseq_samu.checkpoints.wav2vec2_names import FAIRSEQ_MARK, FAIRSEQ_PARTS, find_prefix, from_fairseq, split_heads
 from fairseq_samu.errors import CheckpointError, explain
 
 MEND = "Use a checkpoint of the wav2vec 2.0 family with the usual settings."
@@ -38,7 +38,7 @@ def encoder_from_fairseq(
     prefix = find_prefix(model, FAIRSEQ_MARK) if isinstance(model, Mapping) else None
     if not isinstance(model, Mapping) or prefix is None:
         raise CheckpointError(explain(where, "model", "one of the wav2vec 2.0 family", "something else", MEND))
-    state, left_over = split_heads(model, prefix, FAIRSEQ_HEADS)
+    state, left_over = split_heads(model, prefix, lambda name: not name.startswith(FAIRSEQ_PARTS))
     state = from_fairseq(state)
     settings = _find_settings(plain(checkpoint.get("cfg") or checkpoint.get("args") or {}))
     return _config(state, settings, where), state, left_over

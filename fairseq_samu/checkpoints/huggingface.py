@@ -118,7 +118,7 @@ def _read_wav2vec2(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str,
     prefix = find_prefix(weights, HUGGINGFACE_MARK)
     if prefix is None:
         raise CheckpointError(explain(str(folder), "weights", "of a Wav2Vec2 or HuBERT model", "others", MEND))
-    kept, left_over = split_heads(weights, prefix, HUGGINGFACE_HEADS)
+    kept, left_over = split_heads(weights, prefix, lambda name: name.startswith(HUGGINGFACE_HEADS))
     state = from_huggingface(kept, str(config["extractor_norm"]))
     # A model that was saved with masking switched off has no vector for masked frames.
     state.setdefault("mask_emb", torch.zeros(int(settings["hidden_size"])))
@@ -156,6 +156,6 @@ def _read_whisper(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, 
     prefix = find_prefix(weights, WHISPER_MARK)
     if prefix is None:
         raise CheckpointError(explain(str(folder), "weights", "of a Whisper model", "others", MEND))
-    kept, others = split_heads(weights, prefix, ())
+    kept, others = split_heads(weights, prefix, lambda name: False)
     state = {"positions" if name == "embed_positions.weight" else name: tensor for name, tensor in kept.items()}
     return config, state, left_over + others

@@ -81,9 +81,10 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
 def _write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
-    save_file(
-        {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}, path, {"format": "pt"}
-    )
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    save_file(tensors, path, {"format": "pt"})
+    # The library writes for the owner only; the directory is for whoever may read its other files.
+    shutil.copymode(path.with_name(EXPORT_CONFIG), path)
 
 
 def _wav2vec2(

@@ -99,8 +99,8 @@ def _is_ctranslate2(path: Path) -> bool:
 
 
 def _read_ctranslate2(path: Path) -> LoadedEncoder:
-    config, state = ctranslate2.whisper_from_ctranslate2(path)
-    return LoadedEncoder(config, state, "CTranslate2 Whisper")
+    config, state, left_over = ctranslate2.whisper_from_ctranslate2(path)
+    return LoadedEncoder(config, state, "CTranslate2 Whisper", left_over)
 
 
 def _read_folder(path: Path) -> LoadedEncoder:

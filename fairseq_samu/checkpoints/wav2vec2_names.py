@@ -1,7 +1,7 @@
 """Names of the wav2vec 2.0 family's weights: those of fairseq, which are ours, and those of Hugging Face."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -9,8 +9,18 @@ from torch import Tensor
 FAIRSEQ_MARK = "feature_extractor.conv_layers.0.0.weight"
 HUGGINGFACE_MARK = "feature_extractor.conv_layers.0.conv.weight"
 
-# Parts that serve pre-training or recognition only.
-FAIRSEQ_HEADS = ("quantizer.", "project_q.", "final_proj.", "target_glu.", "label_embs_concat")
+# Parts that serve pre-training or recognition only are left out, by name.
+# In fairseq's format, whatever is none of these is such a part, of a fork maybe: it is left over by name. The last two
+# change what the encoder computes; no encoder here has them, so that the strict report refuses such a file.
+FAIRSEQ_PARTS = (
+    "feature_extractor.",
+    "layer_norm.",
+    "post_extract_proj.",
+    "mask_emb",
+    "encoder.",
+    "input_quantizer.",
+    "project_inp.",
+)
 HUGGINGFACE_HEADS = ("quantizer.", "project_q.", "project_hid.", "lm_head.", "projector.", "classifier.")
 
 # (name of Hugging Face, name of fairseq), as patterns of whole names.
@@ -40,22 +50,22 @@ def find_prefix(names: Mapping[str, Tensor], mark: str) -> str | None:
 
 
 def split_heads(
-    state: Mapping[str, Tensor], prefix: str, heads: tuple[str, ...]
+    state: Mapping[str, Tensor], prefix: str, is_head: Callable[[str], bool]
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Take an encoder out of a larger model.
 
     Args:
         state: tensors by name.
         prefix: what stands before the encoder's names.
-        heads: beginnings of the names of parts that are left out.
+        is_head: which names, without the prefix, are left out.
 
     Returns:
         The encoder's tensors by name without the prefix, and the names that were left out.
     """
     inside = {name.removeprefix(prefix): name for name in state if name.startswith(prefix)}
-    kept = {short: state[name] for short, name in inside.items() if not short.startswith(heads)}
+    kept = {short: state[name] for short, name in inside.items() if not is_head(short)}
     left = [name for name in state if not name.startswith(prefix)]
-    return kept, left + [name for short, name in inside.items() if short.startswith(heads)]
+    return kept, left + [name for short, name in inside.items() if is_head(short)]
 
 
 def from_fairseq(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

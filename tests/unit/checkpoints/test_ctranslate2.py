@@ -51,6 +51,7 @@ def test_a_hand_made_file_gives_a_whole_encoder(tmp_path, variables):
         encoder = build_speech_encoder(loaded.config)
         assert load_strict(encoder, loaded.state).complete
     assert loaded.source == "CTranslate2 Whisper"
+    assert loaded.left_over == ["decoder/embeddings/weight"]
     joined = torch.from_numpy(variables["encoder/layer_0/self_attention/linear_0/weight"]).float()
     attention = encoder.layers[0].self_attn
     parts = (attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)

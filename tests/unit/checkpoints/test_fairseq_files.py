@@ -50,6 +50,20 @@ def test_a_file_that_says_nothing_is_read_by_its_weights(official_file):
     assert rebuild(path)[0].config() == original.config()
 
 
+def test_parts_of_a_fork_beside_the_encoder_are_left_over_but_what_feeds_it_is_not(official_file):
+    path, original, heads = official_file("xlsr")
+    content = torch.load(path, weights_only=True)
+    content["model"]["attentive_pooling.weight"] = torch.ones(1, 32)
+    torch.save(content, path)
+    encoder, report, _ = rebuild(path)
+    assert sorted(report.left_over) == sorted([*heads, "attentive_pooling.weight"])
+    assert encoder.config() == original.config()
+    content["model"]["project_inp.weight"] = torch.ones(1)
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"project_inp\.weight"):
+        rebuild(path)
+
+
 def test_names_of_newer_weight_norm_are_read(official_file):
     path, original, _ = official_file("xlsr")
     content = torch.load(path, weights_only=True)
