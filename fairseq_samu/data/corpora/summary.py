@@ -39,7 +39,7 @@ class Summary:
     def to_json(self) -> dict[str, object]:
         """Counts as plain JSON values."""
         used = [
-            {"lang": lang, "split": split, "rows": rows, "minutes": round(self.minutes(lang, split), 2)}
+            {"lang": lang, "split": split, "rows": rows, "samples": self.samples[lang, split]}
             for (lang, split), rows in sorted(self.rows.items())
         ]
         dropped = [
@@ -54,7 +54,7 @@ class Summary:
         summary = cls(str(values["corpus"]))
         for used in values["used"]:  # type: ignore[attr-defined]
             summary.rows[used["lang"], used["split"]] = used["rows"]
-            summary.samples[used["lang"], used["split"]] = round(used["minutes"] * 60 * SAMPLE_RATE)
+            summary.samples[used["lang"], used["split"]] = used["samples"]
         for entry in values["dropped"]:  # type: ignore[attr-defined]
             summary.dropped[entry["lang"], entry["reason"]] = entry["rows"]
         summary.texts, summary.texts_left_out = int(str(values["texts"])), int(str(values["texts_left_out"]))
