@@ -57,16 +57,14 @@ def export_huggingface(
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
-        _write_json(temporary / "config.json", config)
-        _write_json(temporary / "preprocessor_config.json", preprocessor)
-        _write_json(temporary / EXPORT_CONFIG, samu)
+        files = {"config.json": config, "preprocessor_config.json": preprocessor, EXPORT_CONFIG: samu}
+        for name, values in files.items():
+            _write_json(temporary / name, values)
         (temporary / "README.md").write_text(README.format(usage=USAGE[family]), encoding="utf-8")
         _write_tensors(temporary / "model.safetensors", state)
         if head is not None:
             _write_tensors(temporary / EXPORT_HEAD, head)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
+        temporary.replace(folder)  # an empty directory may be replaced
     except OSError as error:
         mend = "Check the space left and the permissions."
         raise CheckpointError(explain(str(folder), "directory", "writable", error, mend)) from error
@@ -117,17 +115,7 @@ def _wav2vec2(
         "apply_spec_augment": False,
         "layerdrop": 0.0,
     }
-    preprocessor = {
-        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-        "do_normalize": config["normalize"],
-        "feature_size": 1,
-        "padding_side": "right",
-        "padding_value": 0.0,
-        # With the group norm of transformers a mask changes what is normalised; its authors advise against one.
-        "return_attention_mask": config["extractor_norm"] == "layer",
-        "sampling_rate": 16000,
-    }
-    return settings, preprocessor, to_huggingface(state, config["extractor_norm"])
+    return settings, _wav2vec2_preprocessor(config), to_huggingface(state, config["extractor_norm"])
 
 
 def _whisper(
@@ -153,7 +141,31 @@ def _whisper(
         **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0),
         "begin_suppress_tokens": None,
     }
-    preprocessor = {
+    tensors = {
+        f"encoder.{'embed_positions.weight' if name == 'positions' else name}": tensor for name, tensor in state.items()
+    }
+    tensors["decoder.embed_tokens.weight"] = torch.zeros(1, dim)
+    tensors["decoder.embed_positions.weight"] = torch.zeros(1, dim)
+    tensors["decoder.layer_norm.weight"] = torch.ones(dim)
+    tensors["decoder.layer_norm.bias"] = torch.zeros(dim)
+    return settings, _whisper_preprocessor(config), tensors
+
+
+def _wav2vec2_preprocessor(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "do_normalize": config["normalize"],
+        "feature_size": 1,
+        "padding_side": "right",
+        "padding_value": 0.0,
+        # With the group norm of transformers a mask changes what is normalised; its authors advise against one.
+        "return_attention_mask": config["extractor_norm"] == "layer",
+        "sampling_rate": 16000,
+    }
+
+
+def _whisper_preprocessor(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "feature_extractor_type": "WhisperFeatureExtractor",
         "feature_size": config["num_mel_bins"],
         "chunk_length": config["max_frames"] // 50,
@@ -162,11 +174,3 @@ def _whisper(
         "sampling_rate": 16000,
         "padding_value": 0.0,
     }
-    tensors = {
-        f"encoder.{'embed_positions.weight' if name == 'positions' else name}": tensor for name, tensor in state.items()
-    }
-    tensors["decoder.embed_tokens.weight"] = torch.zeros(1, dim)
-    tensors["decoder.embed_positions.weight"] = torch.zeros(1, dim)
-    tensors["decoder.layer_norm.weight"] = torch.ones(dim)
-    tensors["decoder.layer_norm.bias"] = torch.zeros(dim)
-    return settings, preprocessor, tensors

@@ -105,3 +105,20 @@ def test_faults_are_one_message_and_leave_nothing(trained, tmp_path, capsys):
         with pytest.raises(SystemExit) as caught:
             main(["convert", *arguments])
         assert caught.value.code == 2
+
+
+def test_an_export_that_fails_leaves_nothing(trained, tmp_path, monkeypatch, capsys):
+    path, _ = trained()
+
+    def full_disk(*arguments):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "out").mkdir()  # an empty directory may be given
+    monkeypatch.setattr("fairseq_samu.checkpoints.huggingface_export._write_tensors", full_disk)
+    assert main(["convert", "--to", "huggingface", str(path), str(tmp_path / "out")]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["out", path.name]
+    monkeypatch.undo()
+    assert main(["convert", "--to", "huggingface", str(path), str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "model.safetensors").is_file()
