@@ -146,29 +146,32 @@ def write_recordings(
     """
     pairs = zip(recordings, contents, strict=True)
     for recording, content in show_progress(pairs, len(recordings), "recordings"):
-        if isinstance(content, AudioError):
-            writer.drop(recording.lang, recording.item, "unreadable recording", str(content))
-            continue
         name = f"{recording.lang}/{recording.item}"
         try:
+            if isinstance(content, AudioError):
+                raise content
             spec, samples = writer.store(f"{name}{suffix}", content)
         except AudioError as error:
             writer.drop(recording.lang, recording.item, "unreadable recording", str(error))
             continue
-        row: dict[str, str | int] = {
-            "id": name,
-            "audio": spec,
-            "n_frames": samples,
-            "src_text": recording.text,
-            "src_lang": recording.lang,
-            "speaker": recording.speaker,
-            "parallel_id": recording.item,
-            "tgt_text": texts.get((recording.item, "en"), ""),
-            "tgt_lang": "en",
-        }
-        writer.add_row(splits[recording.item], row)
+        english = texts.get((recording.item, "en"), "")
+        writer.add_row(splits[recording.item], _row(name, recording, spec, samples, english))
     for (item, lang), text in sorted(texts.items()):
         writer.add_text(splits[item], item, lang, text)
+
+
+def _row(name: str, recording: Recording, spec: str, samples: int, english: str) -> dict[str, str | int]:
+    return {
+        "id": name,
+        "audio": spec,
+        "n_frames": samples,
+        "src_text": recording.text,
+        "src_lang": recording.lang,
+        "speaker": recording.speaker,
+        "parallel_id": recording.item,
+        "tgt_text": english,
+        "tgt_lang": "en",
+    }
 
 
 def read_files(recordings: Iterable[Recording]) -> Iterator[bytes | AudioError]:
