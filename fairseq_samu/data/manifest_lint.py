@@ -9,6 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -199,10 +200,11 @@ class _Linter:
 
     def run(self, ids: _Ids) -> Iterator[list[Fault]]:
         """Faults of each row, in the order of the file; recordings are read by several threads."""
-        with ThreadPoolExecutor(max(1, self.options.jobs)) as pool:
+        many = self.has_audio and self.options.audio != "none" and self.options.jobs > 1
+        with ThreadPoolExecutor(self.options.jobs) if many else nullcontext() as pool:
             for start in range(0, len(self.manifest), _WINDOW):
                 rows = [self.manifest[at] for at in range(start, min(start + _WINDOW, len(self.manifest)))]
-                for row, audio_faults in zip(rows, pool.map(self._audio, rows), strict=True):
+                for row, audio_faults in zip(rows, (pool.map if pool else map)(self._audio, rows), strict=True):
                     ids.add(_key(row))
                     self.languages[row.src_lang or row.extra.get("lang") or "?"] += 1
                     yield sorted([*self._values(row), *audio_faults], key=lambda fault: fault.column)

@@ -97,7 +97,7 @@ def open_regular(path: str) -> Iterator[BinaryIO]:
         mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise ManifestError(explain("", visible(path, 200), "a manifest", kind, "Give the path of a TSV file."))
+            raise ManifestError(explain(visible(path, 200), "manifest", "a file", kind, "Give the path of a TSV file."))
         with Path(path).open("rb") as stream:
             yield stream
     except (OSError, ValueError) as error:
@@ -105,7 +105,7 @@ def open_regular(path: str) -> Iterator[BinaryIO]:
             raise
         reason = getattr(error, "strerror", None) or str(error)
         mend = "Check the path and its permissions."
-        raise ManifestError(explain("", visible(path, 200), "a readable manifest file", reason, mend)) from error
+        raise ManifestError(explain(visible(path, 200), "manifest", "a readable file", reason, mend)) from error
 
 
 def scan(path: str, required: Sequence[str], on_fault: Callable[[Fault], None]) -> Optional[Index]:
@@ -240,10 +240,11 @@ class _Scanner:
                 self._row(text.split("\t"), start, len(body))
 
     def _blank_lines(self) -> None:
-        """Blank lines at the end of a file lose nothing; between rows they may be a row that was cut."""
+        """Blank lines at the end of a file lose nothing; between rows they may be rows that were cut."""
         if self.blank_since:
-            for line in range(self.blank_since, self.line):
-                self._fault(1, explain("", "line", "a row", "blank", "Remove the line or restore its row."), line)
+            last = self.line - 1
+            value = "blank" if last == self.blank_since else f"blank down to line {last}"
+            self._fault(1, explain("", "line", "a row", value, "Remove it or restore its row."), self.blank_since)
             self.blank_since = 0
 
     def _row(self, fields: list[str], start: int, length: int) -> None:
