@@ -1,11 +1,14 @@
 """Metadata of the distribution: what it needs, and which fork of fairseq serves as its host on which machine."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-VERSION = "0.1.0"
-README = Path(__file__).with_name("README.md")
+HERE = Path(__file__).parent
+# Read, not imported: at installation nothing that the package imports is there yet.
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "fairseq_samu/__init__.py").read_text("utf-8"), re.MULTILINE)[1]
+README = HERE / "README.md"
 
 # `fairseq==0.12.2` cannot be imported on Python 3.11 and later. One of two maintained forks of its last commit takes
 # its place: the one with ready wheels where these fit, the one that compiles from source elsewhere.

@@ -1,19 +1,17 @@
 """Entry of `fairseq-samu`: finds the verb, imports its module only, and turns what goes wrong into an exit code."""
 
 import argparse
-import importlib.metadata
+import importlib
 import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from fairseq_samu import __version__
 from fairseq_samu.errors import SamuError
 
 PROGRAM = "fairseq-samu"
-DISTRIBUTION = "fairseq-samu"
-
 ASK_DOCTOR = f"`{PROGRAM} doctor` says how to install it."
 
 DONE = 0
@@ -85,7 +83,7 @@ def _outer_parser() -> argparse.ArgumentParser:
         epilog=f"verbs:\n{listed}\n\n{closing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and leave")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.add_argument("verb", choices=list(verbs), metavar="VERB", help="what to do: " + ", ".join(verbs))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments of the verb")
     return parser
@@ -96,18 +94,6 @@ def _parse_verb(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROGRAM)
     module.add_parser(parser.add_subparsers(dest="verb", required=True, metavar="VERB"))
     return parser.parse_args([verb, *arguments])
-
-
-class _PrintVersion(argparse.Action):
-    """Looks the version up only when it is asked for: reading metadata takes longer than parsing."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        try:
-            version = importlib.metadata.version(DISTRIBUTION)
-        except importlib.metadata.PackageNotFoundError:
-            version = "(not installed, run from its source)"
-        print(f"{PROGRAM} {version}")
-        parser.exit(DONE)
 
 
 def _complain(message: str, code: int = INPUT_AT_FAULT) -> int:
