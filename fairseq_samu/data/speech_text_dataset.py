@@ -193,10 +193,6 @@ class SpeechTextDataset(FairseqDataset):
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
-    def place_of(self, index: int) -> str:
-        """``manifest:line`` of a row, for messages."""
-        return f"{self.manifest.path}:{self.manifest[index].line}"
-
     def text_of(self, index: int) -> str:
         """Text of a row that the teacher embeds.
 
@@ -224,7 +220,7 @@ class SpeechTextDataset(FairseqDataset):
         Raises:
             AudioError: it cannot be read.
         """
-        wave = read_audio(self.manifest[index].audio, self.options.audio_root, self.place_of(index))
+        wave = read_audio(self.manifest[index].audio, self.options.audio_root, self.manifest.where(index))
         if speed != 1.0:
             wave = perturb_speed(wave, speed)
         if self.options.training and self.options.augment is not None:

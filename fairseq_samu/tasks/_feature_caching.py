@@ -1,6 +1,8 @@
 """Filling a dataset's feature cache with the frames of a frozen encoder."""
 
 import copy
+import hashlib
+import json
 import logging
 from typing import Any
 
@@ -14,9 +16,18 @@ from fairseq_samu.data.feature_cache import FeatureCache
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.samu_xlsr import SamuXlsrModel
+from fairseq_samu.models.speech_encoder import SpeechEncoder
+from fairseq_samu.models.speech_encoders import TRAINING_OPTIONS
 
 logger = logging.getLogger(__name__)
 BATCH_SAMPLES = 16000 * 60
+
+
+def fingerprint_encoder(encoder: SpeechEncoder) -> str:
+    """Hash of all that an encoder's frames depend on: weights, and sizes such as heads and strides that weights hide."""
+    sizes = {name: value for name, value in encoder.config().items() if name not in TRAINING_OPTIONS}
+    facts = fingerprint(encoder.state_dict()) + json.dumps(sizes, sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def attach_feature_cache(folder: str, dataset: SpeechTextDataset, model: SamuXlsrModel) -> FeatureCache:
@@ -40,7 +51,7 @@ def attach_feature_cache(folder: str, dataset: SpeechTextDataset, model: SamuXls
         mend = "Use --speed-factors alone (each speed is cached), or leave the cache out."
         raise ConfigError(explain("", "feature_cache", "used without noise and gain", folder, mend))
     encoder = model.encoder
-    cache = FeatureCache(folder, fingerprint(encoder.state_dict()), encoder.dim)
+    cache = FeatureCache(folder, fingerprint_encoder(encoder), encoder.dim)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # the trainer moves the model later; a copy serves on the device until then
     runner = (copy.deepcopy(encoder) if device.type == "cuda" else encoder).to(device).eval()

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any, Optional
 
+import torch
 from fairseq import metrics
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import open_dict
@@ -117,11 +118,18 @@ class SamuDistillTask(FairseqTask):
         return super().valid_step(self._validated.add_to(sample) if self._validated else sample, model, criterion)
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
-        """As the host's; what rests gets no gradient, so that weight decay cannot move it either."""
+        """As the host's, with the same gradients for one worker as for several.
+
+        What rests gets no gradient, so that weight decay cannot move it. What layerdrop skipped gets a gradient of
+        zero, as data-parallel training gives it, so that momentum and decay do not depend on the number of workers.
+        """
         module = self._model
-        if module.encoder_rests:
-            for parameter in module.encoder.parameters():
+        resting = {id(p) for p in module.encoder.parameters()} if module.encoder_rests else set()
+        for parameter in module.parameters():
+            if id(parameter) in resting:
                 parameter.grad = None
+            elif parameter.requires_grad and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
         super().optimizer_step(optimizer, model, update_num)
 
     def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:

@@ -17,7 +17,8 @@ OPTIONS = {
     "optimizer": "sgd",
     "momentum": 0.9,
     "adam_betas": None,
-    "lr": 0.01,
+    # small steps: large ones blow rounding up until it looks like an error
+    "lr": 0.0005,
 }
 
 
