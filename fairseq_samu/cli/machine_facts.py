@@ -1,5 +1,9 @@
-"""What is installed on this machine and what the machine has, gathered for `fairseq-samu doctor` without a verdict."""
+"""What is installed on this machine and what the machine has, gathered for `fairseq-samu doctor` without a verdict.
 
+Whatever may be missing is imported under guard only, so that the doctor starts where nothing else does.
+"""
+
+import hashlib
 import importlib
 import logging
 import os
@@ -14,8 +18,6 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from fairseq_samu.checkpoints.whisper_base import sha256_of
 
 DISTRIBUTION = "fairseq-samu"
 HOSTS = ("ve-fairseq", "fairseq-fixed", "fairseq")
@@ -218,9 +220,14 @@ def find_damaged_files(pinned: Mapping[str, Mapping[str, str]]) -> dict[str, str
             continue
         for inside, digest in files.items():
             path = Path(str(distribution.locate_file(inside)))
-            if not path.is_file() or sha256_of(path) != digest:
+            if not path.is_file() or _sha256(path) != digest:
                 damaged.setdefault(name, inside)
     return damaged
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _devices() -> dict[str, str]:

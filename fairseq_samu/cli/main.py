@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     chosen = _outer_parser().parse_args(argv)
     try:
-        arguments = _parse_verb(chosen.verb, chosen.arguments)
+        arguments = parse_verb(chosen.verb, chosen.arguments)
         return int(arguments.func(arguments) or DONE)
     except KeyboardInterrupt:
         return _complain(f"{chosen.verb} was interrupted.", INTERRUPTED)
@@ -73,6 +73,25 @@ def available_verbs() -> dict[str, str]:
     return {verb: line for verb, line in VERBS.items() if importlib.util.find_spec(f"{__package__}.{verb}") is not None}
 
 
+def parse_verb(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments of one verb by its own parser.
+
+    Args:
+        verb: one of `available_verbs`.
+        arguments: what follows it on the command line.
+
+    Returns:
+        The parsed arguments; ``func`` runs them.
+
+    Raises:
+        SystemExit: with 2 where they are wrong.
+    """
+    module = importlib.import_module(f"{__package__}.{verb}")
+    parser = argparse.ArgumentParser(prog=PROGRAM)
+    module.add_parser(parser.add_subparsers(dest="verb", required=True, metavar="VERB"))
+    return parser.parse_args([verb, *arguments])
+
+
 def _outer_parser() -> argparse.ArgumentParser:
     verbs = available_verbs()
     listed = "\n".join(f"  {verb:10}{line}" for verb, line in verbs.items())
@@ -87,13 +106,6 @@ def _outer_parser() -> argparse.ArgumentParser:
     parser.add_argument("verb", choices=list(verbs), metavar="VERB", help="what to do: " + ", ".join(verbs))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments of the verb")
     return parser
-
-
-def _parse_verb(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
-    module = importlib.import_module(f"{__package__}.{verb}")
-    parser = argparse.ArgumentParser(prog=PROGRAM)
-    module.add_parser(parser.add_subparsers(dest="verb", required=True, metavar="VERB"))
-    return parser.parse_args([verb, *arguments])
 
 
 def _complain(message: str, code: int = INPUT_AT_FAULT) -> int:
