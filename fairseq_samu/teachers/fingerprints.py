@@ -19,7 +19,7 @@ def hash_file(path: Path) -> str:
         SHA-256, hexadecimal.
     """
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

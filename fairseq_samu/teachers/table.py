@@ -17,8 +17,8 @@ SMALLEST_LENGTH = 1e-12
 class EmbeddingTable:
     """Embeddings of texts, found by a hash of their normal form; the vectors stay on disk (memory-mapped).
 
-    Vectors are stored as the teacher gave them; centring and normalisation, as the table records them, happen at look-up.
-    A table can be pickled (it is opened again where it is unpickled) and shared over a fork.
+    Vectors are stored as the teacher gave them; centring and normalisation, as the table records them, happen at
+    look-up. A table can be pickled (it is opened again where it is unpickled) and shared over a fork.
 
     Args:
         directory: where the table lies.

@@ -155,7 +155,7 @@ def _finish(directory: Path, meta: TableMeta, texts: Mapping[str, bool]) -> Tabl
     if meta.center and not (directory / "mean.npy").exists():
         total, count = _sum_training(directory, meta.dim, [text for text, is_training in texts.items() if is_training])
         if not count:
-            mend = "Give a training manifest: a file called train*.tsv, a column `split`, or --center-on FILE."
+            mend = "Give a training manifest: a file called train*.tsv, or one with a column `split`."
             raise TeacherError(explain("", "training texts to centre on", "at least one", 0, mend))
         meta.mean_texts = count
         write_meta(directory, meta)

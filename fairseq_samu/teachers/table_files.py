@@ -1,8 +1,8 @@
 """The files of a table of embeddings: names, the record meta.json, and writing that a kill cannot spoil.
 
-A directory holds ``meta.json``, ``mean.npy`` where the table is centred, and per shard ``embeddings-00000.npy`` (N, D) and
-``keys-00000.npy`` (N, 2). Every file is written under a temporary name and renamed; a shard counts once its keys are there,
-which are written last.
+A directory holds ``meta.json``, ``mean.npy`` where the table is centred, and per shard ``embeddings-00000.npy`` (N, D)
+and ``keys-00000.npy`` (N, 2). Every file is written under a temporary name and renamed; a shard counts once its keys are
+there, which are written last.
 """
 
 import json
@@ -73,16 +73,16 @@ def write_atomically(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as stream:
+        with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy, atomically."""
-    with write_atomically(path) as temporary, open(temporary, "wb") as stream:
+    with write_atomically(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array)
 
 
