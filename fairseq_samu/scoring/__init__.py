@@ -1,0 +1,1 @@
+"""Scores over strings and arrays; nothing here knows a model."""
