@@ -11,6 +11,7 @@ from typing import Any
 from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.errors import ManifestError, explain
 from fairseq_samu.teachers.encoder import SPECS, build_sentence_encoder
+from fairseq_samu.teachers.precomputed import PrecomputedEncoder
 from fairseq_samu.teachers.table import EmbeddingTable
 from fairseq_samu.teachers.table_building import TableOptions, fill_table
 from fairseq_samu.teachers.table_files import DTYPES
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     start = time.monotonic()
     texts = gather_texts(list(dict.fromkeys(args.inputs)), args.text_column)
     encoder = build_sentence_encoder(args.teacher, device=args.device)
+    if isinstance(encoder, PrecomputedEncoder):
+        encoder.require(texts)  # all that it lacks in one report, not those of the first batch
     options = TableOptions(args.teacher, args.dtype, args.center, args.normalize, args.shard_size, args.batch_size)
     with _Progress() as progress:
         fill_table(args.output, texts, encoder, options, progress.show)

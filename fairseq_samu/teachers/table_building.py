@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fairseq_samu.teachers.table_files import (
     DTYPES,
     TableMeta,
     list_shards,
+    lock,
     read_meta,
     remove_leftovers,
     shard_at,
@@ -68,9 +70,21 @@ def fill_table(
         What the table records about itself.
 
     Raises:
-        TeacherError: the table was made by another teacher or with other options, or the teacher gives no numbers.
+        TeacherError: the table was made by another teacher or with other options, another process is writing it, or
+            the teacher gives no numbers.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    with lock(directory):
+        return _fill(directory, texts, encoder, options, progress)
+
+
+def _fill(
+    directory: Path,
+    texts: Mapping[str, bool],
+    encoder: SentenceEncoder,
+    options: TableOptions,
+    progress: Callable[[int, int], None],
+) -> TableMeta:
     meta = _agree(directory, encoder, options)
     remove_leftovers(directory)
     todo = _missing_in_order(directory, list(texts))
@@ -83,13 +97,16 @@ def fill_table(
     progress(done, len(texts))
     for start in range(0, len(todo), options.shard_size):
         chunk = todo[start : start + options.shard_size]
-        before = done + start
-        vectors = _encode(chunk, encoder, options, lambda count, before=before: progress(before + count, len(texts)))
+        vectors = _encode(chunk, encoder, options, partial(_report, progress, done + start, len(texts)))
         shard = shard_at(directory, number)
         write_array(shard.vectors, vectors)
         write_array(shard.keys, hash_texts(chunk))
         number += 1
     return _finish(directory, meta, texts)
+
+
+def _report(progress: Callable[[int, int], None], before: int, total: int, count: int) -> None:
+    progress(before + count, total)
 
 
 def _agree(directory: Path, encoder: SentenceEncoder, options: TableOptions) -> TableMeta:

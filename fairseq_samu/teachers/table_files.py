@@ -1,10 +1,11 @@
 """The files of a table of embeddings: names, the record meta.json, and writing that a kill cannot spoil.
 
 A directory holds ``meta.json``, ``mean.npy`` where the table is centred, and per shard ``embeddings-00000.npy`` (N, D)
-and ``keys-00000.npy`` (N, 2). Every file is written under a temporary name and renamed; a shard counts once its keys are
-there, which are written last.
+and ``keys-00000.npy`` (N, 2). Every file is written under a temporary name and renamed; a shard counts once its keys
+are there, which are written last.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -78,6 +79,30 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def lock(directory: Path) -> Iterator[None]:
+    """Keep other processes from writing the same table; the system drops the lock when a process ends, however it ends.
+
+    Args:
+        directory: the table's folder.
+
+    Yields:
+        Nothing, while the lock is held.
+
+    Raises:
+        TeacherError: another process holds it.
+    """
+    with (directory / ".lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            mend = "Wait until that has finished."
+            raise TeacherError(
+                explain(str(directory), "table", "written by one process", "by another", mend)
+            ) from error
+        yield
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
