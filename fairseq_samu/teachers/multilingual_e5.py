@@ -20,8 +20,8 @@ class MultilingualE5Encoder:
     """Multilingual E5, small (arXiv:2402.05672), run by a compiled engine without torch.
 
     The engine is plain C, loaded by ctypes, so that one build serves every version of Python. Every text gets the
-    prefix ``query: ``, as the model's authors advise for symmetric tasks. Vectors have length 1 and lie in a narrow cone
-    (random pairs have a cosine of about .8): centre the table before a cosine loss.
+    prefix ``query: ``, as the model's authors advise for symmetric tasks. Vectors have length 1 and lie in a narrow
+    cone (random pairs have a cosine of about .8): centre the table before a cosine loss.
 
     Raises:
         TeacherError: the package is not installed, or its engine cannot run here.

@@ -193,7 +193,8 @@ def _hash_files(folders: list[Path], root: Path) -> dict[str, str]:
     """Hash what decides the embeddings: records, tokenizer and weights, but no other formats of the same weights."""
     chosen: dict[str, Path] = {}
     for folder in dict.fromkeys(folders):
-        for path in sorted(folder.iterdir()):
+        # A layer without weights, such as Normalize, often comes without its folder.
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             superseded = path.name == WEIGHTS[1] and (folder / WEIGHTS[0]).exists()
             if path.is_file() and path.suffix in HASHED_SUFFIXES and not superseded:
                 chosen[path.relative_to(root).as_posix()] = path
