@@ -7,10 +7,9 @@ source examples/environment.sh
 
 samu_environment dev
 
-# One thread a process: the test processes below share the cores, and sums come out the same on every machine.
-export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 MPLBACKEND=Agg
 processes=$(python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))')
 
+samu_run ruff format --check --quiet .
 samu_run ruff check --quiet .
 samu_run mypy
 # A file's tests stay in one process, where they share what their fixtures trained.

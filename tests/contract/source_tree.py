@@ -49,6 +49,12 @@ class Source:
     def imports(self) -> list[Import]:
         return list(_imports(self.tree, self))
 
+    def mentioned_modules(self) -> set[str]:
+        """Modules that the file imports, or names in a string as tables of modules do."""
+        imported = {name for one in self.imports() for name in (one.module, one.module.rpartition(".")[0])}
+        constants = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
+        return imported | {value for value in constants if isinstance(value, str) and value.startswith(f"{PACKAGE}.")}
+
     def at(self, node: ast.AST) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
 
@@ -88,8 +94,8 @@ def read_source(path: str) -> Source:
 
 @cache
 def tracked_files() -> tuple[str, ...]:
-    """Paths of what belongs to the repository, new files included; of all files where git is absent."""
-    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    """Paths of what belongs to the repository; of all files where git is absent."""
+    listing = ["git", "ls-files", "-z"]
     try:
         done = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
         names = set(done.stdout.split("\0")) - {""}
@@ -99,12 +105,14 @@ def tracked_files() -> tuple[str, ...]:
 
 
 def python_sources(folder: str = "") -> list[Source]:
-    """Python files of the repository below a folder."""
-    return [read_source(name) for name in tracked_files() if name.endswith(".py") and name.startswith(folder)]
+    """Python files of the repository below one of its folders, those not yet committed included."""
+    folders = [ROOT / folder] if folder else [ROOT / name for name in (PACKAGE, "tests", "examples", "benchmarks")]
+    paths = sorted(path for place in folders for path in place.rglob("*.py"))
+    return [read_source(path.relative_to(ROOT).as_posix()) for path in paths]
 
 
 def package_sources() -> list[Source]:
-    return python_sources(f"{PACKAGE}/")
+    return python_sources(PACKAGE)
 
 
 def text_files() -> Iterator[tuple[str, str]]:
