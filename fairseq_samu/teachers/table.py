@@ -7,7 +7,7 @@ import numpy as np
 
 from fairseq_samu.errors import TeacherError, explain
 from fairseq_samu.teachers.fingerprints import hash_facts
-from fairseq_samu.teachers.table_files import TableMeta, list_shards, read_mean, read_meta
+from fairseq_samu.teachers.table_files import TableMeta, list_shards, read_array, read_mean, read_meta
 from fairseq_samu.teachers.texts import KeyIndex, hash_texts, normalise_text
 
 MISSING_SHOWN = 10
@@ -35,8 +35,8 @@ class EmbeddingTable:
         mean_facts = None if self.mean is None else self.mean.tobytes().hex()
         facts = [meta.fingerprint, meta.dtype, meta.center, meta.normalize, mean_facts]
         self.fingerprint = f"{meta.fingerprint}-{hash_facts(facts)[:8]}"
-        self._vectors = [np.load(shard.vectors, mmap_mode="r") for shard in shards]
-        keys = [np.load(shard.keys) for shard in shards]
+        self._vectors = [read_array(shard.vectors) for shard in shards]
+        keys = [np.asarray(read_array(shard.keys)) for shard in shards]
         for shard, vectors, rows in zip(shards, self._vectors, keys, strict=True):
             if vectors.shape != (len(rows), self.dim):
                 mend = "Delete this shard and run `fairseq-samu embed` again."

@@ -15,6 +15,7 @@ from fairseq_samu.teachers.table_files import (
     TableMeta,
     list_shards,
     lock,
+    read_array,
     read_meta,
     remove_leftovers,
     shard_at,
@@ -142,7 +143,7 @@ def _missing_in_order(directory: Path, texts: list[str]) -> list[str]:
     """Keep the texts that no shard has, short ones first so that a batch pads little."""
     shards = list_shards(directory)
     if shards:
-        index = KeyIndex(np.concatenate([np.load(shard.keys) for shard in shards]))
+        index = KeyIndex(np.concatenate([read_array(shard.keys) for shard in shards]))
         rows = index.find(hash_texts(texts))
         texts = [text for text, row in zip(texts, rows, strict=True) if row < 0]
     return sorted(texts, key=lambda text: (len(text), text))
@@ -179,7 +180,7 @@ def _finish(directory: Path, meta: TableMeta, texts: Mapping[str, bool]) -> Tabl
         write_array(directory / "mean.npy", (total / count).astype(np.float32))
     elif meta.center:
         logger.info("the mean of %d training texts stays as recorded", meta.mean_texts)
-    rows = sum(len(np.load(shard.keys, mmap_mode="r")) for shard in list_shards(directory))
+    rows = sum(len(read_array(shard.keys)) for shard in list_shards(directory))
     if not meta.complete or meta.texts != rows:
         meta.texts, meta.complete = rows, True
         write_meta(directory, meta)
@@ -191,7 +192,7 @@ def _sum_training(directory: Path, dim: int, training: Iterable[str]) -> tuple[n
     wanted = KeyIndex(np.unique(hash_texts(training), axis=0))
     total, count = np.zeros(dim, dtype=np.float64), 0
     for shard in list_shards(directory):
-        chosen = wanted.find(np.load(shard.keys)) >= 0
-        total += np.load(shard.vectors, mmap_mode="r")[chosen].astype(np.float64).sum(axis=0)
+        chosen = wanted.find(read_array(shard.keys)) >= 0
+        total += read_array(shard.vectors)[chosen].astype(np.float64).sum(axis=0)
         count += int(chosen.sum())
     return total, count

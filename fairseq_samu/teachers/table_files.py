@@ -7,6 +7,7 @@ are there, which are written last.
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from fairseq_samu.errors import TeacherError, explain
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 DTYPES = ("float16", "float32")
@@ -98,10 +101,10 @@ def lock(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            mend = "Wait until that has finished."
-            raise TeacherError(
-                explain(str(directory), "table", "written by one process", "by another", mend)
-            ) from error
+            mend = "Wait until the other has finished."
+            raise TeacherError(explain(str(directory), "table", "written by one process", "two", mend)) from error
+        except OSError:
+            logger.info("%s: this file system has no locks; let no two processes write one table", directory)
         yield
 
 
@@ -109,6 +112,26 @@ def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy, atomically."""
     with write_atomically(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Map an array into memory.
+
+    Args:
+        path: a .npy file.
+
+    Returns:
+        The array; its rows are read from the disk when they are used.
+
+    Raises:
+        TeacherError: the file cannot be read, or is no array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        mend = "Delete this table and run `fairseq-samu embed` again."
+        raise TeacherError(explain(str(path), "array", "a readable .npy file", reason, mend)) from error
 
 
 def shard_at(directory: Path, number: int) -> Shard:
@@ -191,7 +214,7 @@ def read_mean(directory: Path, dim: int) -> np.ndarray:
         TeacherError: it is missing or does not fit.
     """
     path = directory / "mean.npy"
-    mean = np.load(path).astype(np.float32) if path.exists() else np.zeros(0, dtype=np.float32)
+    mean = np.array(read_array(path), dtype=np.float32) if path.exists() else np.zeros(0, dtype=np.float32)
     if mean.shape != (dim,):
         raise TeacherError(explain(str(path), "mean", f"({dim},)", mean.shape, "Make the table anew."))
     return mean
