@@ -22,11 +22,14 @@ logger = logging.getLogger(__name__)
 TEXT_TABLE_COLUMN = "text"
 TRAINING_SPLIT = "train"
 _LOG_SECONDS = 10.0
+TEACHERS = """teachers: `use`, 16 languages, and `e5`, about 100, are installed as packages; `sentence-transformers:DIR`
+is a local directory such as LaBSE's, with modules.json; `npy:FILE.npy` holds vectors (N, D) made elsewhere, line i of
+FILE.txt the text of row i."""
 
 
 def add_parser(subparsers: Any) -> None:
     """Register the verb."""
-    parser = subparsers.add_parser("embed", help="embed texts with a teacher", description=__doc__)
+    parser = subparsers.add_parser("embed", help="embed texts with a teacher", description=__doc__, epilog=TEACHERS)
     add = parser.add_argument
     add("inputs", nargs="+", metavar="MANIFEST", help="manifests, and tables of texts (such as texts.tsv) in any order")
     add(
