@@ -8,10 +8,15 @@ source examples/environment.sh
 samu_environment dev
 
 processes=$(python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))')
+failed=()
+# A misplaced space must not hide what the tests would say: everything runs, and what failed is named at the end.
+check() { samu_run "${@:2}" || failed+=("$1"); }
 
-samu_run ruff format --check --quiet .
-samu_run ruff check --quiet .
-samu_run mypy
+check format ruff format --check --quiet .
+check lint ruff check --quiet .
+check types mypy
 # A file's tests stay in one process, where they share what their fixtures trained.
-samu_run python -m pytest --numprocesses "$processes" --dist loadfile --durations 10 "$@"
+check tests python -m pytest --numprocesses "$processes" --dist loadfile --durations 10 "$@"
+
+[ ${#failed[@]} -eq 0 ] || samu_fail "Failed: ${failed[*]} (\`make lint\` repairs most of format and lint), after ${SECONDS} s"
 samu_say "Everything passed, in ${SECONDS} s"
