@@ -27,16 +27,16 @@ def copy_whole(source: str, destination: str, overwrite: bool = False) -> str:
     Raises:
         CheckpointError: the disk is full or the folder cannot be written; the old destination is untouched.
     """
-    if not overwrite and os.path.exists(destination):
+    if not overwrite and Path(destination).exists():
         return ""
-    partial = destination + PARTIAL
+    partial = Path(destination + PARTIAL)
     try:
         shutil.copyfile(source, partial)
-        with open(partial, "rb+") as file:
+        with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(partial, destination)
+        partial.replace(destination)
     except OSError as error:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise _cannot_write(destination, error) from error
     return destination
 
@@ -56,15 +56,15 @@ def save_whole(state: Any, filename: str, async_write: bool = False) -> None:
 
     if async_write:
         logger.warning("checkpoints are written at once: --write-checkpoints-asynchronously has no effect")
-    partial = filename + PARTIAL
+    partial = Path(filename + PARTIAL)
     try:
-        with open(partial, "wb") as file:
+        with partial.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, filename)
+        partial.replace(filename)
     except (OSError, RuntimeError) as error:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise _cannot_write(filename, error) from error
 
 

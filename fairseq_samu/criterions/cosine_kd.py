@@ -50,8 +50,8 @@ class CosineKdCriterion(FairseqCriterion):
     """``kd_scale * (1 - cos(e, z))`` a row, plus an optional contrastive term.
 
     Source: section III of arXiv:2306.00789 (Eq. 2 of arXiv:2205.08180); the contrastive term is an addition of ours.
-    The loss is summed over rows and divided by their number in the trainer, so that one update with two workers or
-    two accumulated batches is the mean over all of their rows. The contrastive term only knows its own batch.
+    The loss is summed over rows and divided by their number in the trainer, so that one update with two workers
+    or two accumulated batches is the mean over all of their rows. The contrastive term only knows its own batch.
     """
 
     def __init__(self, cfg: CosineKdConfig, task: Any) -> None:
@@ -67,7 +67,7 @@ class CosineKdCriterion(FairseqCriterion):
         Args:
             model: gives an output with ``embedding`` (B, D) for the batch's ``net_input``.
             sample: a batch of ``fairseq_samu.data.collate`` with the key ``teacher`` (B, D); where it has
-                ``candidates`` (C, D), ``candidate_index`` (B,) and ``candidate_allowed`` (B, C), recall at 1 is counted.
+                ``candidates`` (C, D), ``candidate_index`` (B,), ``candidate_allowed`` (B, C), recall at 1 is counted.
             reduce: False gives one loss a row, (B,), instead of their sum.
 
         Returns:

@@ -228,6 +228,14 @@ class SpeechTextDataset(FairseqDataset):
             wave = self.options.augment(wave, rng)
         return wave
 
+    def read_encoded(self, index: int) -> bytes:
+        """Read a row's recording as it is stored.
+
+        Raises:
+            AudioError: it is not there.
+        """
+        return read_audio_bytes(self.manifest[index].audio, self.options.audio_root, self.manifest.where(index))
+
     # ---- cached features ----------------------------------------------------------------------------------------
 
     def key_of(self, index: int, speed: float) -> str | None:
@@ -255,7 +263,7 @@ class SpeechTextDataset(FairseqDataset):
         speeds = tuple(self.options.speed_factors) if self.options.training else (1.0,)
         wanted, places = [], []
         for index in self.rows.tolist():
-            encoded = self._read_or_skip(index, lambda i: read_audio_bytes(self.manifest[i].audio, self.options.audio_root))
+            encoded = self._read_or_skip(index, self.read_encoded)
             if encoded is None:
                 continue
             self._keys[index] = audio_key(encoded, 1.0)

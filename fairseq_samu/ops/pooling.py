@@ -21,7 +21,8 @@ def masked_softmax(scores: Tensor, padding_mask: Tensor) -> Tensor:
 def attentive_pool(frames: Tensor, scores: Tensor, padding_mask: Tensor) -> Tensor:
     """Weighted mean of the valid frames, one for each head.
 
-    Section III of arXiv:2306.00789 (``a = softmax_t(w.h_t)``, ``e = sum_t a_t h_t``); several heads are an addition of ours.
+    Section III of arXiv:2306.00789: ``a = softmax_t(w.h_t)``, ``e = sum_t a_t h_t``. Several heads are an addition
+    of ours.
 
     Args:
         frames: (B, T, D); what stands in padding does not matter, not even NaN.

@@ -31,7 +31,8 @@ def unit_rows(vectors: NDArray[np.floating], name: str = "embeddings") -> NDArra
         mend = "The checkpoint or the table is damaged."
         raise SamuError(explain("retrieval", name, "finite numbers", f"NaN or infinite in {len(bad)} rows", mend))
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    return wide / np.where(lengths > 0, lengths, 1.0)
+    unit: NDArray[np.float32] = (wide / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+    return unit
 
 
 def rank_matches(
@@ -64,7 +65,7 @@ def rank_matches(
     flat_queries = np.repeat(np.arange(len(q)), counts)
     flat_scores = _paired_scores(q, c, flat_queries, flat_candidates)
     best = np.maximum.reduceat(flat_scores, np.concatenate([[0], np.cumsum(counts)[:-1]]))
-    threshold = best - TIE
+    threshold: NDArray[np.float32] = best - np.float32(TIE)
     rivals = np.zeros(len(q), dtype=np.int64)
     for start in range(0, len(q), QUERY_BLOCK):
         block = slice(start, start + QUERY_BLOCK)
@@ -125,7 +126,8 @@ def nearest(
         for first in range(0, len(c), CANDIDATE_BLOCK):
             more = rows @ c[first : first + CANDIDATE_BLOCK].T
             scores = np.concatenate([scores, more], axis=1)
-            found = np.concatenate([found, np.broadcast_to(np.arange(first, first + more.shape[1]), more.shape)], axis=1)
+            columns = np.arange(first, first + more.shape[1])
+            found = np.concatenate([found, np.broadcast_to(columns, more.shape)], axis=1)
             order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
             scores, found = np.take_along_axis(scores, order, 1), np.take_along_axis(found, order, 1)
         indices[block], values[block] = found, scores

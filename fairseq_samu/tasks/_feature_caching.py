@@ -24,7 +24,7 @@ BATCH_SAMPLES = 16000 * 60
 
 
 def fingerprint_encoder(encoder: SpeechEncoder) -> str:
-    """Hash of all that an encoder's frames depend on: weights, and sizes such as heads and strides that weights hide."""
+    """Hash of all that frames depend on: weights, and sizes such as heads and strides that weights hide."""
     sizes = {name: value for name, value in encoder.config().items() if name not in TRAINING_OPTIONS}
     facts = fingerprint(encoder.state_dict()) + json.dumps(sizes, sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()

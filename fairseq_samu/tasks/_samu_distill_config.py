@@ -34,7 +34,9 @@ class SamuDistillConfig(FairseqDataclass):
     speed_factors: str = field(
         default="1.0", metadata={"help": "speeds to draw from in training, comma-separated, such as 0.9,1.0,1.1"}
     )
-    noise_prob: float = field(default=0.0, metadata={"help": "share of training rows that get noise (white, pink or brown)"})
+    noise_prob: float = field(
+        default=0.0, metadata={"help": "share of training rows that get noise (white, pink or brown)"}
+    )
     noise_min_snr: float = field(default=10.0, metadata={"help": "least signal-to-noise ratio of added noise in dB"})
     noise_max_snr: float = field(default=30.0, metadata={"help": "greatest signal-to-noise ratio of added noise in dB"})
     gain_db: float = field(default=0.0, metadata={"help": "greatest random gain in dB, up or down, in training"})

@@ -26,7 +26,8 @@ def test_waves_are_padded_and_masked():
 
 
 def test_features_stand_in_for_waves():
-    batch = collate([Item(0, 640, features=np.ones((2, 4), np.float16)), Item(1, 320, features=np.ones((1, 4), np.float16))])
+    long, short = (np.ones((length, 4), np.float16) for length in (2, 1))
+    batch = collate([Item(0, 640, features=long), Item(1, 320, features=short)])
     assert batch["net_input"]["features"].shape == (2, 2, 4)
     assert batch["net_input"]["features"].dtype == torch.float16
     assert batch["ntokens"] == 960
