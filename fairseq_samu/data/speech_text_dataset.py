@@ -1,9 +1,7 @@
 """The one dataset: rows of a manifest, read into the one definition of a batch."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +12,7 @@ from fairseq_samu.data.audio import SAMPLE_RATE, read_audio, read_audio_bytes
 from fairseq_samu.data.augmentation import perturb_speed
 from fairseq_samu.data.batching import make_batches, order_by_length, padding_share
 from fairseq_samu.data.collate import Item, collate
+from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
 from fairseq_samu.data.feature_cache import FeatureCache, audio_key
 from fairseq_samu.data.manifest import Manifest
 from fairseq_samu.data.sampling import sample_epoch
@@ -31,35 +30,6 @@ class TextTable(Protocol):
     def lookup(self, texts: list[str]) -> NDArray[np.float32]:
         """Embeddings (B, E) of texts."""
         ...
-
-
-@dataclass(frozen=True)
-class DatasetOptions:
-    """How rows become items.
-
-    Attributes:
-        audio_root: folder that relative audio paths start from.
-        seed: of everything that is drawn, together with epoch and row.
-        training: order, speed and augmentation are drawn, and the limits on duration hold.
-        min_audio_seconds: shorter rows are left out of training.
-        max_audio_seconds: longer rows are left out of training.
-        sampling_alpha: balance of languages, see ``sampling.sample_epoch``.
-        speed_factors: one is drawn a row and epoch.
-        augment: changes a wave by draws from the generator, or None.
-        skip_bad_audio: unreadable rows are counted and named instead of ending the run.
-        text_column: column that the teacher embeds.
-    """
-
-    audio_root: Path
-    seed: int = 1
-    training: bool = False
-    min_audio_seconds: float = 0.0
-    max_audio_seconds: float = float("inf")
-    sampling_alpha: float = 1.0
-    speed_factors: Sequence[float] = (1.0,)
-    augment: Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]] | None = field(default=None)
-    skip_bad_audio: bool = False
-    text_column: str = "src_text"
 
 
 class SpeechTextDataset(FairseqDataset):
@@ -211,7 +181,7 @@ class SpeechTextDataset(FairseqDataset):
         factors = np.asarray(self.options.speed_factors, dtype=np.float64)
         if not self.options.training or len(factors) == 1:
             return np.full(len(indices), factors[0] if self.options.training else 1.0)
-        drawn = _hash_to_integers(indices, (self.options.seed, SPEED_STREAM, self.epoch))
+        drawn = hash_to_integers(indices, (self.options.seed, SPEED_STREAM, self.epoch))
         return factors[drawn % np.uint64(len(factors))]
 
     def read_wave(self, index: int, speed: float) -> NDArray[np.float32]:
@@ -290,15 +260,3 @@ class SpeechTextDataset(FairseqDataset):
                 raise
             logger.warning(f"skipped row {self.manifest[index].id}: {error}")
             return None
-
-
-def _hash_to_integers(values: NDArray[np.int64], key: tuple[int, ...]) -> NDArray[np.uint64]:
-    """Well-mixed 64-bit integers that depend on each value and the key alone (splitmix64)."""
-    state = np.asarray(values).astype(np.uint64)
-    with np.errstate(over="ignore"):
-        for part in (*key, 0):
-            state = state * np.uint64(0x9E3779B97F4A7C15) + np.uint64(part) + np.uint64(1)
-            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            state = state ^ (state >> np.uint64(31))
-    return state >> np.uint64(11)

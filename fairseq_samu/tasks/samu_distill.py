@@ -15,8 +15,9 @@ from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.augmentation import WaveformAugmenter
+from fairseq_samu.data.dataset_options import DatasetOptions
 from fairseq_samu.data.manifest import read_manifest
-from fairseq_samu.data.speech_text_dataset import DatasetOptions, SpeechTextDataset
+from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.models.tuning import describe_groups
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._retrieval_validation import CandidateTexts
