@@ -1,7 +1,6 @@
 """Recordings of every kind become 16 kHz mono of a known length; every damage an AudioError that names the row."""
 
 import io
-import multiprocessing
 import os
 import zipfile
 from pathlib import Path
@@ -22,7 +21,6 @@ from fairseq_samu.data.audio import (
 from fairseq_samu.data.audio_format import missing_formats, sniff
 from fairseq_samu.errors import AudioError
 
-PROMPTS = Path(__file__).parents[3] / "manifests" / "prompts"
 KINDS = {
     "wav": ("WAV", "PCM_16"),
     "flac": ("FLAC", "PCM_16"),
@@ -291,23 +289,3 @@ def test_missing_formats():
 def test_sniffing():
     found = [sniff(encode(tone(16000), 16000, kind)[:64]) for kind in KINDS]
     assert found == ["WAV", "FLAC", "Ogg Vorbis", "Ogg Opus", "MP3"]
-
-
-# ---- real recordings, and data workers
-
-
-def _read(spec):
-    return read_audio(spec, PROMPTS)
-
-
-@pytest.mark.skipif(not (PROMPTS / "test.tsv").exists(), reason="the embedded corpus is not in this checkout")
-def test_the_embedded_corpus_in_forked_workers():
-    from fairseq_samu.data.manifest import read_manifest
-
-    rows = list(read_manifest(PROMPTS / "test.tsv"))[::20]
-    expected = [_read(row.audio) for row in rows]
-    assert [len(wave) for wave in expected] == [row.n_frames for row in rows]
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map(_read, [row.audio for row in rows])
-    for one, other in zip(expected, found, strict=True):
-        np.testing.assert_array_equal(one, other)
