@@ -4,12 +4,14 @@ A stand-in for Python notes what it is asked to do, so that an installation take
 the test of the real one.
 """
 
+import ast
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 
 from tests.contract.source_tree import ROOT
 
@@ -146,6 +148,22 @@ def test_the_checks_are_linter_types_and_tests():
     )
     programs = [line.split()[1] for line in done.stdout.splitlines()]
     assert programs == ["ruff", "ruff", "mypy", "python"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "fits"),
+    [
+        ({"sys_platform": "linux", "platform_machine": "x86_64", "implementation_name": "cpython"}, True),
+        ({"sys_platform": "linux", "platform_machine": "aarch64", "implementation_name": "cpython"}, False),
+        ({"sys_platform": "linux", "platform_machine": "x86_64", "implementation_name": "pypy"}, False),
+        ({"sys_platform": "darwin", "platform_machine": "arm64", "implementation_name": "cpython"}, False),
+    ],
+)
+def test_each_machine_gets_exactly_one_host(machine, fits):
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    values = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    for name, expected in [("WHEELS_FIT", fits), ("WHEELS_DO_NOT_FIT", not fits)]:
+        assert Marker(ast.literal_eval(values[name])).evaluate(machine) == expected
 
 
 def test_every_pin_is_exact_and_every_requirement_pinned():
