@@ -21,8 +21,9 @@ ASSIGNMENT = re.compile(r"^\w+=")
 
 
 def recipe_scripts() -> list[str]:
-    """Scripts of recipes; environment.sh is no recipe, it lies beside them."""
-    return [name for name in tracked_files() if re.fullmatch(r"examples/[^/]+/[^/]+\.sh", name)]
+    """Scripts of recipes. What they source has no `#!` line; environment.sh is no recipe, it lies beside them."""
+    scripts = [name for name in tracked_files() if re.fullmatch(r"examples/[^/]+/[^/]+\.sh", name)]
+    return [name for name in scripts if (ROOT / name).read_text("utf-8").startswith("#!")]
 
 
 def documents() -> list[str]:
