@@ -95,9 +95,7 @@ def write_neighbours(path: Path, speech: Any, texts: Any, rows: list[Row]) -> No
     write_json(path, {"recordings": recordings})
 
 
-def embed_speech(
-    arguments: argparse.Namespace, manifest: Manifest, rows: list[Row]
-) -> tuple[NDArray[np.float32], str]:
+def embed_speech(arguments: argparse.Namespace, manifest: Manifest, rows: list[Row]) -> tuple[NDArray[np.float32], str]:
     """Embeddings (R, E) of the manifest's recordings, and the fingerprint of what made them."""
     if arguments.embeddings:
         vectors = np.load(arguments.embeddings, allow_pickle=False)

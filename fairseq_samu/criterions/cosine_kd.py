@@ -90,9 +90,7 @@ class CosineKdCriterion(FairseqCriterion):
             "sample_size": sample["nsentences"],
         }
         if "candidates" in sample:
-            hits = is_nearest(
-                embedding, sample["candidates"], sample["candidate_index"], sample["candidate_allowed"]
-            )
+            hits = is_nearest(embedding, sample["candidates"], sample["candidate_index"], sample["candidate_allowed"])
             log["hits"] = hits.sum()
         return (loss.sum() if reduce else loss), sample["nsentences"], log
 

@@ -128,9 +128,7 @@ class SpeechTextDataset(FairseqDataset):
         logger.info(f"{self.manifest.path}: {len(indices)} rows in {len(batches)} batches, {share:.1%} of it padding")
         return batches
 
-    def filter_indices_by_size(
-        self, indices: NDArray[np.int64], max_sizes: Any
-    ) -> tuple[NDArray[np.int64], list[int]]:
+    def filter_indices_by_size(self, indices: NDArray[np.int64], max_sizes: Any) -> tuple[NDArray[np.int64], list[int]]:
         """Keep all rows: this dataset's limits are in seconds and were applied with their reason."""
         return indices, []
 

@@ -19,9 +19,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(corpus: Corpus, tmp_path: 
     run(train_command(corpus, tmp_path, max_update=4))
     before = (tmp_path / "checkpoint_last.pt").read_bytes()
     size = len(before) // 2
-    output = run(
-        train_command(corpus, tmp_path, max_update=8), expect=1, preexec_fn=lambda: limit_file_size(size)
-    )
+    output = run(train_command(corpus, tmp_path, max_update=8), expect=1, preexec_fn=lambda: limit_file_size(size))
     assert "The last checkpoint is whole" in output
     assert (tmp_path / "checkpoint_last.pt").read_bytes() == before
     assert not list(tmp_path.glob("*.partial"))

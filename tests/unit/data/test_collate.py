@@ -11,10 +11,12 @@ def wave(length, value=1.0):
 
 
 def test_waves_are_padded_and_masked():
-    batch = collate([
-        Item(7, 3, source=wave(3), teacher=np.ones(2, np.float32), language=1),
-        Item(2, 5, source=wave(5), teacher=np.zeros(2, np.float32), language=0),
-    ])
+    batch = collate(
+        [
+            Item(7, 3, source=wave(3), teacher=np.ones(2, np.float32), language=1),
+            Item(2, 5, source=wave(5), teacher=np.zeros(2, np.float32), language=0),
+        ]
+    )
     assert batch["id"].tolist() == [7, 2]
     assert (batch["nsentences"], batch["ntokens"], batch["grid"], batch["num_skipped"]) == (2, 8, 10, 0)
     assert batch["net_input"]["source"].dtype == torch.float32
