@@ -7,7 +7,8 @@ from typing import Any
 
 from fairseq_samu.errors import SamuError, explain
 
-_LOG_LINE = re.compile(r"\| INFO \| (train|valid) \| (\{.*\})\s*$")
+# `--log-file` writes the bare object, standard error puts time, level and name before it.
+_LOG_LINE = re.compile(r"^(?:.*\| INFO \| (?:train|valid) \| )?(\{\"epoch\": .*\"(train|valid)_num_updates\".*\})\s*$")
 _MEND = "Write it again by `fairseq-samu retrieve`."
 
 
@@ -63,9 +64,9 @@ def read_train_log(path: Path) -> dict[str, list[dict[str, float]]]:
     epochs: dict[str, dict[float, dict[str, float]]] = {"train": {}, "valid": {}}
     for line in path.read_text("utf-8", "replace").splitlines():
         match = _LOG_LINE.search(line)
-        figures = _numbers(match[2]) if match else {}
+        figures = _numbers(match[1]) if match else {}
         if match and "epoch" in figures:
-            epochs[match[1]][figures["epoch"]] = figures
+            epochs[match[2]][figures["epoch"]] = figures
     if not any(epochs.values()):
         mend = "Train with `--log-format json --log-file FILE`."
         raise SamuError(explain("", str(path), "a log with JSON lines of epochs", "a file without any", mend))
@@ -97,7 +98,7 @@ def _check_found(where: str, found: Any) -> None:
     for code, items in found.items():
         for item in items if isinstance(items, list) else [None]:
             fits = isinstance(item, dict) and isinstance(item.get("text"), str) and isinstance(item.get("right"), bool)
-            if not fits or not isinstance(item.get("score"), (int, float)):
+            if item is None or not fits or not isinstance(item.get("score"), (int, float)):
                 raise SamuError(explain(where, f"found.{code}", "a list of text, score and right", item, _MEND))
 
 
