@@ -1,0 +1,33 @@
+"""The table of what is tuned, against literal lines."""
+
+import torch
+from torch import nn
+
+from fairseq_samu.models.tuning import describe_groups
+
+
+def parameter(size, tuned=True):
+    return nn.Parameter(torch.zeros(size), requires_grad=tuned)
+
+
+def test_table():
+    groups = {
+        "stem": [parameter(10, tuned=False)],
+        "layer.0": [parameter(5, tuned=False)],
+        "layer.1": [parameter(5)],
+        "layer.2": [parameter(5)],
+        "head": [parameter(1000), parameter(200, tuned=False)],
+    }
+    rows = [line.split() for line in describe_groups(groups).splitlines()]
+    assert rows == [
+        ["group", "parameters", "state"],
+        ["stem", "10", "frozen"],
+        ["layer.0", "5", "frozen"],
+        ["layer.1", "to", "2", "10", "tuned"],
+        ["head", "1,200", "1,000", "tuned"],
+        ["all", "1,225", "1,010", "tuned", "(82.4", "%)"],
+    ]
+
+
+def test_no_groups():
+    assert describe_groups({}).splitlines()[-1].split() == ["all", "0", "0", "tuned", "(0.0", "%)"]
