@@ -29,7 +29,9 @@ def train(corpus, folder, updates, **options):
     return read_checkpoint(folder / "checkpoint_last.pt")["model"]
 
 
-@pytest.mark.parametrize(("num_tuned_layers", "still"), [(1, ["layer.0", "layer.1"]), (0, ["layer.0", "layer.2", "rest"])])
+@pytest.mark.parametrize(
+    ("num_tuned_layers", "still"), [(1, ["layer.0", "layer.1"]), (0, ["layer.0", "layer.2", "rest"])]
+)
 def test_frozen_parts_keep_their_bits(corpus, tmp_path, num_tuned_layers, still):
     before = train(corpus, tmp_path / "before", 1, num_tuned_layers=num_tuned_layers, lr=0.0)
     after = train(corpus, tmp_path / "after", 20, num_tuned_layers=num_tuned_layers)
