@@ -2,8 +2,8 @@
 
     python tabulate.py --manifest test.tsv --teacher-table teacher cosine-1.npy ...
 
-Each .npy holds the embeddings of the manifest's recordings, as `fairseq-samu retrieve --save-embeddings` writes them. They
-search the different texts of the column tgt_text. The last lines are the teacher's embeddings of the transcripts
+Each .npy holds the embeddings of the recordings, as `fairseq-samu retrieve --save-embeddings` writes them. They search
+the different texts of the column tgt_text. The last lines are the teacher's embeddings of the transcripts
 (src_text) in the place of recordings, and chance.
 """
 
