@@ -8,6 +8,7 @@ from fairseq_samu.data.audio import read_audio_bytes
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.reports.inputs import read_neighbours, read_scores, read_train_log
 from fairseq_samu.reports.retrieval_page import build_page, choose_recordings
+from fairseq_samu.teachers.table_files import write_atomically
 
 
 def add_parser(subparsers: Any) -> None:
@@ -48,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
     page = build_page(
         scores, baselines, epochs, chosen, lambda spec: read_audio_bytes(spec, root, str(args.neighbours))
     )
-    args.output.write_text(page, "utf-8")
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    # whole or not at all: a script takes the page's presence for a finished stage
+    with write_atomically(args.output) as temporary:
+        temporary.write_text(page, "utf-8")
     print(f"{args.output}: {len(chosen)} of {len(recordings)} recordings, {len(page) / 1e6:.1f} MB")
     return 0
 

@@ -43,10 +43,12 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Embed, search, and write what was found."""
     from fairseq_samu.scoring.retrieval_pairs import score_pairs, summarise
+    from fairseq_samu.teachers.table import EmbeddingTable
 
     manifest = read_manifest(arguments.manifest, required=("id", "audio", "n_frames", "src_lang", "parallel_id"))
     rows = list(manifest)
-    texts = embed_texts(arguments, rows)
+    table = EmbeddingTable.open(arguments.teacher_table)
+    texts = embed_texts(arguments, rows, table)
     vectors, fingerprint = embed_speech(arguments, manifest, rows)
     if vectors.shape[1] != texts.vectors.shape[1]:
         mend = "Use the table that the checkpoint was trained with."
@@ -61,16 +63,17 @@ def run(arguments: argparse.Namespace) -> int:
         "mean": summarise(pairs),
         "teacher_topline": {**summarise(topline), "pairs": topline},
         "speech_to_speech": {"pairs": found, "mean": summarise(found)},
-        "signature": sign(arguments, fingerprint),
+        "signature": sign(arguments, fingerprint, table.fingerprint),
     }
     if arguments.save_embeddings:
+        arguments.save_embeddings.parent.mkdir(parents=True, exist_ok=True)
         np.save(arguments.save_embeddings, vectors)
     if arguments.neighbours:
         write_neighbours(arguments.neighbours, speech, texts, rows)
     if arguments.heat_map:
         from fairseq_samu.reports.heat_map import heat_map_svg
 
-        arguments.heat_map.write_text(heat_map_svg(pairs, "r1"), "utf-8")
+        write_whole(arguments.heat_map, heat_map_svg(pairs, "r1"))
     if arguments.json is not None:
         write_json(arguments.json, result)
     print(format_table(result), file=sys.stderr if str(arguments.json) == "-" else sys.stdout)
@@ -112,10 +115,9 @@ def embed_speech(arguments: argparse.Namespace, manifest: Manifest, rows: list[R
     return embedder.encode([row.audio for row in rows]), embedder.fingerprint
 
 
-def embed_texts(arguments: argparse.Namespace, rows: list[Row]) -> Any:
+def embed_texts(arguments: argparse.Namespace, rows: list[Row], table: Any) -> Any:
     """The texts to search, with their embeddings from the teacher's table."""
     from fairseq_samu.scoring.retrieval_pairs import collapse_texts
-    from fairseq_samu.teachers.table import EmbeddingTable
     from fairseq_samu.teachers.texts import normalise_text
 
     listed = texts_of_file(arguments) if arguments.texts else texts_of_rows(rows)
@@ -124,7 +126,6 @@ def embed_texts(arguments: argparse.Namespace, rows: list[Row]) -> Any:
     if not listed:
         mend = "Look at --texts, --split and --text-languages."
         raise ManifestError(explain(str(arguments.texts or arguments.manifest), "texts", "at least one", 0, mend))
-    table = EmbeddingTable.open(arguments.teacher_table)
     languages, keys, texts = ([item[place] for item in listed] for place in range(3))
     table.require(texts, where=str(arguments.texts or arguments.manifest))
     return collapse_texts(table.lookup(texts), languages, keys, [normalise_text(text) for text in texts])
@@ -153,11 +154,12 @@ def speech_side(vectors: NDArray[np.float32], rows: list[Row]) -> Any:
     return Side(vectors, [row.src_lang or "" for row in rows], keys, [row.src_text or "" for row in rows])
 
 
-def sign(arguments: argparse.Namespace, fingerprint: str) -> dict[str, Any]:
-    """What a score depends on: versions, weights, data."""
+def sign(arguments: argparse.Namespace, fingerprint: str, teacher: str) -> dict[str, Any]:
+    """What a score depends on: versions, weights, teacher, data."""
     packages = {name: importlib.metadata.version(name) for name in ("fairseq-samu", "torch", "numpy")}
-    manifest = hashlib.sha256(arguments.manifest.read_bytes()).hexdigest()
-    return {**packages, "model": fingerprint[:16], "manifest": manifest[:16], "ties": "against the model"}
+    data = {"manifest": arguments.manifest, "texts": arguments.texts or arguments.manifest}
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in data.items()}
+    return {**packages, "model": fingerprint[:16], "teacher": teacher, **hashes, "ties": "against the model"}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -166,8 +168,16 @@ def write_json(path: Path, value: Any) -> None:
     if str(path) == "-":
         print(text)
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", "utf-8")
+        write_whole(path, text + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text so that the file is there whole or not at all: a script takes its presence for a finished stage."""
+    from fairseq_samu.teachers.table_files import write_atomically
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def format_table(result: dict[str, Any]) -> str:

@@ -61,6 +61,9 @@ def test_json_as_other_programs_rely_on_it(folder, capsys):
     assert result["teacher_topline"]["pairs"]["en-en"]["r1"] == 100.0
     assert result["speech_to_speech"]["pairs"]["fr-en"]["queries"] == 20
     assert "mean speech to text" in printed.err
+    signature = result["signature"]
+    assert signature["teacher"] == EmbeddingTable.open(folder / "teacher").fingerprint
+    assert {"fairseq-samu", "torch", "numpy", "model", "manifest", "texts"} <= set(signature)
     recordings = json.loads((folder / "n.json").read_text("utf-8"))["recordings"]
     assert len(recordings) == 40
     assert recordings[0]["found"][recordings[0]["lang"]][0]["right"] is True
@@ -83,3 +86,19 @@ def test_faults_are_one_message(folder, capsys):
     np.save(folder / "speech.npy", np.full((40, 64), np.nan, np.float32))
     assert retrieve(folder) == 1
     assert "finite" in capsys.readouterr().err
+
+
+def test_a_result_is_whole_or_absent(folder, monkeypatch):
+    """A kill while it is written must not leave half a file, which a script would take for a finished stage."""
+    target = folder / "new" / "out.json"
+
+    def break_off(path, text, *_):
+        path.write_bytes(text[: len(text) // 2].encode())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", break_off)
+        assert retrieve(folder, "--json", str(target)) != 0
+    assert list(target.parent.iterdir()) == []
+    assert retrieve(folder, "--json", str(target)) == 0
+    assert json.loads(target.read_text("utf-8"))["mean"]
