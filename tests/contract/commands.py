@@ -22,7 +22,7 @@ ASSIGNMENT = re.compile(r"^\w+=")
 
 def recipe_scripts() -> list[str]:
     """Scripts of recipes. What they source has no `#!` line; environment.sh is no recipe, it lies beside them."""
-    scripts = [name for name in tracked_files() if re.fullmatch(r"examples/[^/]+/[^/]+\.sh", name)]
+    scripts = [name for name in tracked_files() if re.fullmatch(r"examples/(?:[^/]+/)+[^/]+\.sh", name)]
     return [name for name in scripts if (ROOT / name).read_text("utf-8").startswith("#!")]
 
 

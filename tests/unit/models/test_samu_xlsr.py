@@ -64,7 +64,7 @@ def test_size_of_the_paper():
             {"feature_extractor", "embedding", "layer.0", "layer.1", "layer.2", "final_norm"},
         ),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(map(str, value.items() if isinstance(value, dict) else value))) or "none",
 )
 def test_what_is_tuned(options, expected):
     model = build(**options)
