@@ -4,7 +4,7 @@
 
 Each .npy holds the embeddings of the recordings, as `fairseq-samu retrieve --save-embeddings` writes them. They search
 the different texts of the column tgt_text. The last lines are the teacher's embeddings of the transcripts
-(src_text) in the place of recordings, and chance.
+(src_text) in the place of recordings.
 """
 
 import argparse
