@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # Czech and Dutch recordings of a game find their English lines: a frozen Whisper-base encoder, then its last layer tuned.
 #
-#     examples/samu_xlsr/small/run.sh [OUTPUT]      # OUTPUT: outputs/samu_xlsr_small in the clone
+#     examples/samu_xlsr/small/run.sh [OUTPUT]      # OUTPUT: outputs/samu_xlsr_small_CORPUS in the clone
 #
-# SOURCE names a folder of the Debian packages where they are at hand; otherwise they are downloaded. SEEDS ("1 2") and
-# EPOCHS (10) can be changed. Every stage is skipped where its result exists. Measured: RESULTS.md beside this file.
+# SOURCE names a folder of the Debian packages where they are at hand; otherwise they are downloaded. CORPUS (fillets, or
+# tuxpaint: six languages), SEEDS ("1 2"), ARMS ("cosine contrastive tuned") and EPOCHS (10) can be changed. Every stage is
+# skipped where its result exists. Measured: RESULTS.md beside this file.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../environment.sh"
-output=${1:-$SAMU_ROOT/outputs/samu_xlsr_small}
-data=$output/fillets
+corpus=${CORPUS:-fillets}
+output=${1:-$SAMU_ROOT/outputs/samu_xlsr_small_$corpus}
+data=$output/$corpus
 epochs=${EPOCHS:-10}
 samu_environment quickstart
 [ -n "${SAMU_DRY_RUN:-}" ] || mkdir -p "$output"
 
 done_before() { [ -e "$1" ] && [ -z "${SAMU_DRY_RUN:-}" ]; }
 
-# train NAME OPTION... : one training, its log beside its checkpoints. 84 batches an epoch.
+# train NAME OPTION... : one training, its log beside its checkpoints.
 train() {
     local folder=$output/$1
     shift
@@ -42,22 +44,29 @@ retrieve() {
 }
 
 done_before "$data/test.tsv" ||
-    samu_run fairseq-samu prepare fillets ${SOURCE:+--source "$SOURCE"} --output "$data"
+    samu_run fairseq-samu prepare "$corpus" ${SOURCE:+--source "$SOURCE"} --output "$data"
 done_before "$output/teacher/meta.json" ||
     samu_run fairseq-samu embed "$data/train.tsv" "$data/valid.tsv" "$data/test.tsv" --text-column src_text,tgt_text \
         --teacher use --output "$output/teacher"
 
+steps=840
+[ ! -e "$data/train.tsv" ] || steps=$(((($(wc -l <"$data/train.tsv") + 30) / 32) * epochs))
 frozen=(--num-tuned-layers 0 --feature-cache "$output/features" --max-epoch "$epochs" --lr 0.001
-    --lr-scheduler tri_stage --warmup-steps $((epochs * 84 / 10)) --hold-steps $((epochs * 84 * 3 / 10))
-    --decay-steps $((epochs * 84 * 6 / 10)) --final-lr-scale 0.02)
-tuned=(--num-tuned-layers 1 --max-update 168 --lr 0.0001 --validate-interval-updates 84
-    --lr-scheduler tri_stage --warmup-steps 17 --hold-steps 67 --decay-steps 84 --final-lr-scale 0.02)
+    --lr-scheduler tri_stage --warmup-steps $((steps / 10)) --hold-steps $((steps * 3 / 10)) --decay-steps $((steps * 6 / 10))
+    --final-lr-scale 0.02)
+tuned=(--num-tuned-layers 1 --max-update 60 --lr 0.0001
+    --lr-scheduler tri_stage --warmup-steps 6 --hold-steps 24 --decay-steps 30 --final-lr-scale 0.02)
 arms=()
 for seed in ${SEEDS:-1 2}; do
-    train "cosine-$seed" "${frozen[@]}" --seed "$seed"
-    train "contrastive-$seed" "${frozen[@]}" --seed "$seed" --contrastive-weight 2
-    train "tuned-$seed" "${tuned[@]}" --seed "$seed" --finetune-from-model "$output/cosine-$seed/checkpoint_best.pt"
-    for arm in cosine contrastive tuned; do
+    for arm in ${ARMS:-cosine contrastive tuned}; do
+        case $arm in
+            cosine) train "cosine-$seed" "${frozen[@]}" --seed "$seed" ;;
+            contrastive) train "contrastive-$seed" "${frozen[@]}" --seed "$seed" --contrastive-weight 2 ;;
+            tuned)
+                train "tuned-$seed" "${tuned[@]}" --seed "$seed" \
+                    --finetune-from-model "$output/cosine-$seed/checkpoint_best.pt"
+                ;;
+        esac
         retrieve "$arm-$seed"
         arms+=("$output/$arm-$seed.npy")
     done
