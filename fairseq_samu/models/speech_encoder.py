@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from fairseq_samu.models.encoder_configs import EncoderConfig
 from fairseq_samu.modules.transformer_layer import valid_keys
 from fairseq_samu.ops.masking import draw_span_masks
 
@@ -85,13 +86,20 @@ class SpeechEncoder(nn.Module, ABC):
         layerdrop: probability of skipping a layer in training.
         masking: random masking in training.
         checkpoint_activations: recompute the layers' activations in the backward pass, to save memory.
+
+    Args:
+        config: sizes and training options that all families share.
     """
 
-    dim: int
-    num_layers: int
-    layerdrop: float = 0.0
-    masking: MaskingOptions = MaskingOptions()
-    checkpoint_activations: bool = False
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dim = config.dim
+        self.num_layers = config.num_layers
+        self.layerdrop = config.layerdrop
+        self.checkpoint_activations = config.checkpoint_activations
+        self.masking = MaskingOptions(
+            config.mask_time_prob, config.mask_time_length, config.mask_channel_prob, config.mask_channel_length
+        )
 
     @abstractmethod
     def forward(

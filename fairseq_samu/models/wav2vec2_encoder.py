@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from fairseq_samu.models.encoder_configs import Wav2Vec2EncoderConfig
 from fairseq_samu.models.speech_encoder import (
-    MaskingOptions,
     SpeechEncoder,
     SpeechEncoderOutput,
     TrainingDraws,
@@ -80,15 +79,8 @@ class Wav2Vec2Encoder(SpeechEncoder):
     """
 
     def __init__(self, config: Wav2Vec2EncoderConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self._config = config
-        self.dim = config.dim
-        self.num_layers = config.num_layers
-        self.layerdrop = config.layerdrop
-        self.checkpoint_activations = config.checkpoint_activations
-        self.masking = MaskingOptions(
-            config.mask_time_prob, config.mask_time_length, config.mask_channel_prob, config.mask_channel_length
-        )
         self._strides = [(kernel, stride) for _, kernel, stride in config.conv_layers]
         channels = config.conv_layers[-1][0]
         self.feature_extractor = WaveConvolutions(config)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from fairseq_samu.errors import AudioError, explain
 from fairseq_samu.models.encoder_configs import WhisperEncoderConfig
 from fairseq_samu.models.speech_encoder import (
-    MaskingOptions,
     SpeechEncoder,
     SpeechEncoderOutput,
     TrainingDraws,
@@ -49,15 +48,8 @@ class WhisperEncoder(SpeechEncoder):
     """
 
     def __init__(self, config: WhisperEncoderConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self._config = config
-        self.dim = config.dim
-        self.num_layers = config.num_layers
-        self.layerdrop = config.layerdrop
-        self.checkpoint_activations = config.checkpoint_activations
-        self.masking = MaskingOptions(
-            config.mask_time_prob, config.mask_time_length, config.mask_channel_prob, config.mask_channel_length
-        )
         self.conv1 = nn.Conv1d(config.num_mel_bins, config.dim, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(config.dim, config.dim, kernel_size=3, stride=2, padding=1)
         # A buffer, not a parameter: it is read from files that hold it, and never tuned.
