@@ -24,9 +24,9 @@ class EncoderConfig:
         activation_dropout: dropout inside the feed-forward networks.
         layerdrop: probability of skipping a layer, seeded by update.
         mask_time_prob: share of the positions that time spans are drawn for, seeded by update and row.
-        mask_time_length: length of a time span (wav2vec 2.0: 20 ms frames; Whisper: 10 ms mel frames).
+        mask_time_length: length of a time span, in frames of 20 ms.
         mask_channel_prob: share of the channels that channel spans are drawn for.
-        mask_channel_length: length of a channel span (wav2vec 2.0: features; Whisper: mel bins).
+        mask_channel_length: length of a channel span, in features.
         checkpoint_activations: recompute activations in the backward pass, to save memory.
     """
 

@@ -82,6 +82,7 @@ class SpeechEncoder(nn.Module, ABC):
 
     Attributes:
         dim: features D of a frame.
+        feature_dim: features C of the convolutions' output.
         num_layers: transformer layers.
         layerdrop: probability of skipping a layer in training.
         masking: random masking in training.
@@ -94,6 +95,7 @@ class SpeechEncoder(nn.Module, ABC):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.dim = config.dim
+        self.feature_dim = config.dim
         self.num_layers = config.num_layers
         self.layerdrop = config.layerdrop
         self.checkpoint_activations = config.checkpoint_activations
@@ -101,7 +103,6 @@ class SpeechEncoder(nn.Module, ABC):
             config.mask_time_prob, config.mask_time_length, config.mask_channel_prob, config.mask_channel_length
         )
 
-    @abstractmethod
     def forward(
         self,
         source: Tensor,
@@ -116,6 +117,46 @@ class SpeechEncoder(nn.Module, ABC):
             padding_mask: (B, N) bool, True = padding (at the end of rows), or None where nothing is padded.
             draws: seeds of masking and layerdrop, which happen only in training mode; None for neither.
             return_layers: hand out the output of every layer too.
+
+        Returns:
+            Frames with their mask.
+
+        Raises:
+            AudioError: when a row is longer than the encoder's positions reach.
+        """
+        features, frames_mask = self.extract_features(source, padding_mask)
+        return self.encode_features(features, frames_mask, draws, return_layers)
+
+    @abstractmethod
+    def extract_features(self, source: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run the convolutions alone; what they give for a wave does not depend on any draw.
+
+        Args:
+            source: (B, N) float wave at 16 kHz in [-1, 1].
+            padding_mask: (B, N) bool, True = padding (at the end of rows), or None where nothing is padded.
+
+        Returns:
+            (B, T, C) features and their (B, T) bool mask, True = padding.
+
+        Raises:
+            AudioError: when a row is longer than the encoder's positions reach.
+        """
+
+    @abstractmethod
+    def encode_features(
+        self,
+        features: Tensor,
+        padding_mask: Tensor,
+        draws: TrainingDraws | None = None,
+        return_layers: bool = False,
+    ) -> SpeechEncoderOutput:
+        """Run everything behind the convolutions.
+
+        Args:
+            features: (B, T, C) float output of :meth:`extract_features`.
+            padding_mask: (B, T) bool, True = padding.
+            draws: as in :meth:`forward`.
+            return_layers: as in :meth:`forward`.
 
         Returns:
             Frames with their mask.

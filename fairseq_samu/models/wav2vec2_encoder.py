@@ -82,7 +82,7 @@ class Wav2Vec2Encoder(SpeechEncoder):
         super().__init__(config)
         self._config = config
         self._strides = [(kernel, stride) for _, kernel, stride in config.conv_layers]
-        channels = config.conv_layers[-1][0]
+        channels = self.feature_dim = config.conv_layers[-1][0]
         self.feature_extractor = WaveConvolutions(config)
         self.layer_norm = nn.LayerNorm(channels)
         self.post_extract_proj = nn.Linear(channels, config.dim) if config.project_features else None
@@ -97,24 +97,28 @@ class Wav2Vec2Encoder(SpeechEncoder):
             samples = (samples - 1) * stride + kernel
         return samples
 
-    def forward(
-        self,
-        source: Tensor,
-        padding_mask: Tensor | None = None,
-        draws: TrainingDraws | None = None,
-        return_layers: bool = False,
-    ) -> SpeechEncoderOutput:
-        """Encode waves; see :class:`SpeechEncoder`."""
+    def extract_features(self, source: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolve waves; see :class:`SpeechEncoder`."""
         samples = padding_mask_to_lengths(padding_mask, source)
         wave = self._prepare(source, samples)
         features = self.feature_extractor(wave, samples.clamp(min=self.receptive_field))
-        x = self.layer_norm(features.transpose(1, 2))  # (B, C, T) -> (B, T, C)
+        x = features.transpose(1, 2)  # (B, C, T) -> (B, T, C)
+        return x, lengths_to_padding_mask(self.count_frames(samples), x.size(1))
+
+    def encode_features(
+        self,
+        features: Tensor,
+        padding_mask: Tensor,
+        draws: TrainingDraws | None = None,
+        return_layers: bool = False,
+    ) -> SpeechEncoderOutput:
+        """Run projection, positions and transformer; see :class:`SpeechEncoder`."""
+        x = self.layer_norm(features.to(self.mask_emb.dtype))
         if self.post_extract_proj is not None:
             x = self.post_extract_proj(x)
         x = F.dropout(x, self._config.feature_dropout, self.training)
-        lengths = self.count_frames(samples)
-        frames_mask = lengths_to_padding_mask(lengths, x.size(1))
-        mask = frames_mask if bool(frames_mask.any()) else None
+        lengths = padding_mask_to_lengths(padding_mask, x)
+        mask = padding_mask if bool(padding_mask.any()) else None
         x = zero_padding(self._mask_features(x, lengths, draws), mask)
         x = x + self.encoder.pos_conv(x.transpose(1, 2)).transpose(1, 2)
         if not self._config.pre_norm:
@@ -123,7 +127,7 @@ class Wav2Vec2Encoder(SpeechEncoder):
         x, layers = self.run_layers(x, mask, draws, return_layers)
         if self._config.pre_norm:
             x = self.encoder.layer_norm(x)
-        return SpeechEncoderOutput(zero_padding(x, mask), frames_mask, layers)
+        return SpeechEncoderOutput(zero_padding(x, mask), padding_mask, layers)
 
     def _prepare(self, source: Tensor, samples: Tensor) -> Tensor:
         """Clear the padding of (B, N) waves, normalise them if so configured, and fill up to one frame."""

@@ -71,42 +71,45 @@ class WhisperEncoder(SpeechEncoder):
         )
         self.layer_norm = nn.LayerNorm(config.dim)
 
-    def forward(
-        self,
-        source: Tensor,
-        padding_mask: Tensor | None = None,
-        draws: TrainingDraws | None = None,
-        return_layers: bool = False,
-    ) -> SpeechEncoderOutput:
-        """Encode waves; see :class:`SpeechEncoder`.
+    def extract_features(self, source: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convolve the log-mel spectrogram; see :class:`SpeechEncoder`.
 
         Raises:
             AudioError: when a row is longer than the positions reach (30 s).
         """
         samples = padding_mask_to_lengths(padding_mask, source)
         self._check_length(source)
-        mel = log_mel_spectrogram(source, samples, self._config.num_mel_bins)
-        x, frames_mask = self._embed(mel, count_mel_frames(samples), draws)
-        mask = frames_mask if bool(frames_mask.any()) else None
-        x = F.dropout(x, self._config.dropout, self.training)
-        x, layers = self.run_layers(x, mask, draws, return_layers)
-        return SpeechEncoderOutput(zero_padding(self.layer_norm(x), mask), frames_mask, layers)
-
-    def _embed(self, mel: Tensor, mel_lengths: Tensor, draws: TrainingDraws | None) -> tuple[Tensor, Tensor]:
-        """Convolve (B, bins, M) features to (B, T, D) frames with positions, and their (B, T) padding mask."""
-        mel = mel.to(self.conv1.weight.dtype)
-        time_mask = self.draw_time_mask(mel_lengths, mel.size(2), draws)
-        if time_mask is not None:
-            mel = mel.masked_fill(time_mask[:, None, :], 0.0)
-        channel_mask = self.draw_channel_mask(mel, mel.size(1), draws)
-        if channel_mask is not None:
-            mel = mel.masked_fill(channel_mask[:, :, None], 0.0)
+        # what a trainer in half precision hands over is exact only in double precision, see the dataset's options
+        wave = source if self.conv1.weight.dtype == torch.float64 else source.float()
+        mel = log_mel_spectrogram(wave, samples, self._config.num_mel_bins).to(self.conv1.weight.dtype)
+        mel_lengths = count_mel_frames(samples)
         # A row that stands alone is surrounded by zeros before each convolution; so must be a row with padding.
         mel_padding = lengths_to_padding_mask(mel_lengths, mel.size(2))
         x = F.gelu(self.conv1(mel)).masked_fill(mel_padding[:, None, :], 0.0)
         x = F.gelu(self.conv2(x)).transpose(1, 2)  # (B, D, T) -> (B, T, D)
-        frames_mask = lengths_to_padding_mask((mel_lengths + 1) // 2, x.size(1))
-        return zero_padding(x + self.positions[: x.size(1)], frames_mask), frames_mask
+        return x, lengths_to_padding_mask((mel_lengths + 1) // 2, x.size(1))
+
+    def encode_features(
+        self,
+        features: Tensor,
+        padding_mask: Tensor,
+        draws: TrainingDraws | None = None,
+        return_layers: bool = False,
+    ) -> SpeechEncoderOutput:
+        """Run positions and transformer; see :class:`SpeechEncoder`. Masked frames and channels are zero."""
+        mask = padding_mask if bool(padding_mask.any()) else None
+        lengths = padding_mask_to_lengths(padding_mask, features)
+        x = features.to(self.conv1.weight.dtype)
+        time_mask = self.draw_time_mask(lengths, x.size(1), draws)
+        if time_mask is not None:
+            x = zero_padding(x, time_mask)
+        channel_mask = self.draw_channel_mask(x, x.size(2), draws)
+        if channel_mask is not None:
+            x = x.masked_fill(channel_mask[:, None, :], 0.0)
+        x = zero_padding(x + self.positions[: x.size(1)].to(x.dtype), mask)
+        x = F.dropout(x, self._config.dropout, self.training)
+        x, layers = self.run_layers(x, mask, draws, return_layers)
+        return SpeechEncoderOutput(zero_padding(self.layer_norm(x), mask), padding_mask, layers)
 
     def _check_length(self, source: Tensor) -> None:
         frames = int(self.count_frames(torch.tensor([source.size(1)])))
