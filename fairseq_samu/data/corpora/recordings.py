@@ -133,6 +133,7 @@ def write_recordings(
     texts: Texts,
     splits: Mapping[str, str],
     suffix: str,
+    targets: Sequence[str] = ("en",),
 ) -> None:
     """Put recordings into the archive and their rows into the manifests, then all texts of the items.
 
@@ -140,9 +141,11 @@ def write_recordings(
         writer: takes everything.
         recordings: in the order of the manifests.
         contents: encoded recording of each, or why there is none.
-        texts: of all items; the English one becomes ``tgt_text``.
+        texts: of all items; those in the target languages become ``tgt_text``.
         splits: split of each item.
         suffix: of the files inside the archive, such as ``.ogg``.
+        targets: languages of ``tgt_text``. With several a recording has a row for each one that it has a text in, with
+            ``>LANG`` at the end of its id; its own language is then none of them.
     """
     pairs = zip(recordings, contents, strict=True)
     for recording, content in show_progress(pairs, len(recordings), "recordings"):
@@ -154,23 +157,35 @@ def write_recordings(
         except AudioError as error:
             writer.drop(recording.lang, recording.item, "unreadable recording", str(error))
             continue
-        english = texts.get((recording.item, "en"), "")
-        writer.add_row(splits[recording.item], _row(name, recording, spec, samples, english))
+        for target, text in _translations(writer, recording, texts, targets):
+            row_id = name if len(targets) == 1 else f"{name}>{target}"
+            row = _row(row_id, recording, spec, samples)
+            writer.add_row(splits[recording.item], {**row, "tgt_text": text, "tgt_lang": target})
     for (item, lang), text in sorted(texts.items()):
         writer.add_text(splits[item], item, lang, text)
 
 
-def _row(name: str, recording: Recording, spec: str, samples: int, english: str) -> dict[str, str | int]:
+def _translations(
+    writer: CorpusWriter, recording: Recording, texts: Texts, targets: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Target languages of a recording and their texts; a language without a text is recorded as left out."""
+    for target in targets:
+        text = texts.get((recording.item, target), "")
+        if text and (target != recording.lang or len(targets) == 1):
+            yield target, text
+        elif not text:
+            writer.drop(recording.lang, recording.item, f"no text in {target}", recording.text)
+
+
+def _row(row_id: str, recording: Recording, spec: str, samples: int) -> dict[str, str | int]:
     return {
-        "id": name,
+        "id": row_id,
         "audio": spec,
         "n_frames": samples,
         "src_text": recording.text,
         "src_lang": recording.lang,
         "speaker": recording.speaker,
         "parallel_id": recording.item,
-        "tgt_text": english,
-        "tgt_lang": "en",
     }
 
 

@@ -43,6 +43,7 @@ class CorpusWriter:
         identity: what tells the source from others, likewise.
         targets: whether rows have ``tgt_text`` and ``tgt_lang``.
         archive: whether recordings are stored in ``audio.zip``; without it manifests name files elsewhere.
+        pairs: whether rows are counted by pair of languages (``cs>fr``), not by the language of the speech.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class CorpusWriter:
         identity: Mapping[str, object] | None = None,
         targets: bool = True,
         archive: bool = True,
+        pairs: bool = False,
     ) -> None:
         self.output = output
         self.summary = Summary(corpus)
@@ -61,6 +63,7 @@ class CorpusWriter:
         self._identity = dict(identity or {})
         self._columns = COLUMNS + TARGET_COLUMNS if targets else COLUMNS
         self._archive = archive
+        self._pairs = pairs
         self._notes = ""
         self._files: dict[str, TextIO] = {}
         self._seen_texts: set[bytes] = set()
@@ -117,7 +120,8 @@ class CorpusWriter:
             row: a value for each column.
         """
         self._write(f"{split}.tsv", self._columns, [str(row[column]) for column in self._columns])
-        key = (str(row["src_lang"]), split)
+        direction = f"{row['src_lang']}>{row['tgt_lang']}" if self._pairs else str(row["src_lang"])
+        key = (direction, split)
         self.summary.rows[key] += 1
         self.summary.samples[key] += int(row["n_frames"])
 

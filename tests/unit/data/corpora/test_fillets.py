@@ -101,3 +101,67 @@ def test_voices_are_needed(tmp_path, source, run, write_text):
     code, _, err = run("prepare", "fillets", "--source", lonely, "--output", tmp_path / "out")
     assert code == 1
     assert "no fillets-ng-data-cs or fillets-ng-data-nl" in err
+
+
+def several_targets(run, source, output, targets="en,fr,cs"):
+    shares = ("--test-share", "0.2", "--valid-share", "0.1")
+    return run("prepare", "fillets", "--source", source, "--output", output, "--targets", targets, *shares)
+
+
+def test_a_row_for_each_target_language(tmp_path, source, run, rows, dropped, write_text):
+    game = source / "usr/share/games/fillets-ng"
+    for level in LEVELS[1:]:
+        lines = [
+            (f"{level}-v", "font_big", f"Big speaks in {level}", f"Le gros parle dans {level}"),
+            (f"{level}-m", "font_small", "Oh!", f"Le petit dans {level}"),
+        ]
+        write_text(game / f"script/{level}/dialogs_fr.lua", dialogue(lines, True))
+    output = tmp_path / "out"
+    code, out, err = several_targets(run, source, output)
+    assert code == 0, err
+    found = {}
+    for split in ("train", "valid", "test"):
+        found |= rows(output / f"{split}.tsv")
+    row = found["nl/maze/maze-v>fr"]
+    assert (row.tgt_text, row.tgt_lang) == ("Le gros parle dans maze", "fr")
+    assert (row.src_text, row.src_lang, row.parallel_id) == ("Velká mluví v maze nl", "nl", "maze/maze-v")
+    assert found["nl/maze/maze-v>cs"].tgt_text == "Velká mluví v maze"
+    assert found["nl/maze/maze-v>en"].audio == row.audio
+    assert "cs/maze/maze-v>cs" not in found
+    assert "cs/reef/reef-v>fr" not in found
+    assert dropped(output) >= {("reef/reef-v", "no text in fr")}
+    assert [line.split()[0] for line in out.splitlines() if ">" in line] == [
+        "cs>en",
+        "cs>fr",
+        "nl>cs",
+        "nl>en",
+        "nl>fr",
+    ]
+
+
+def test_no_target_text_stands_in_two_splits(tmp_path, source, run, rows, dropped, write_text):
+    game = source / "usr/share/games/fillets-ng"
+    for level in LEVELS:
+        write_text(
+            game / f"script/{level}/dialogs_fr.lua",
+            dialogue([(f"{level}-v", "font_big", f"Big speaks in {level}", "Partout pareil")], True),
+        )
+    output = tmp_path / "out"
+    code, _, err = several_targets(run, source, output, "en,fr")
+    assert code == 0, err
+    splits = ("train", "valid", "test")
+    holders = {s for s in splits for row in rows(output / f"{s}.tsv").values() if row.tgt_text == "Partout pareil"}
+    assert holders == {"test"}
+    english = {s for s in splits for row in rows(output / f"{s}.tsv").values() if row.tgt_lang == "en"}
+    assert english == set(splits)
+    assert {reason for item, reason in dropped(output) if item.endswith("-v")} == {
+        "no text in fr",
+        "text: its words are held out",
+    }
+
+
+@pytest.mark.parametrize(("targets", "fault"), [("en,xx", "xx"), (",", "")])
+def test_targets_must_be_languages_of_the_game(tmp_path, source, run, targets, fault):
+    code, _, err = several_targets(run, source, tmp_path / "out", targets)
+    assert code == 1
+    assert f"cs en nl), by commas, but is '{fault}' instead" in err
