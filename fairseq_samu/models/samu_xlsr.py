@@ -1,39 +1,27 @@
 """SAMU-XLSR: a speech encoder with a head that gives one sentence embedding an utterance."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import torch
-from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, register_model
-from omegaconf import II
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.speech_encoder import SpeechEncoder, TrainingDraws
-from fairseq_samu.models.speech_encoders import build_speech_encoder
+from fairseq_samu.models.speech_encoder_options import (
+    SpeechEncoderOptions,
+    build_configured_encoder,
+    find_encoder_faults,
+)
 from fairseq_samu.modules.attentive_pooling import AttentivePooling
 from fairseq_samu.modules.frame_perceptron import FramePerceptron
 
 
 @dataclass
-class SamuXlsrConfig(FairseqDataclass):
+class SamuXlsrConfig(SpeechEncoderOptions):
     """Options of the model samu_xlsr."""
 
-    encoder_path: str = field(
-        default="",
-        metadata={
-            "help": "weights of the speech encoder: a fairseq file, a Hugging Face directory, a checkpoint of ours, "
-            "or 'whisper-base' for the installed data packages"
-        },
-    )
-    encoder_config: str = field(
-        default="", metadata={"help": "sizes of the encoder as JSON; read from encoder_path where empty"}
-    )
-    encoder_from_scratch: bool = field(
-        default=False, metadata={"help": "keep the sizes of encoder_path but none of its weights"}
-    )
     embedding_dim: int = field(
         default=0, metadata={"help": "size of the sentence embedding (0 = the teacher's, 768 for LaBSE)"}
     )
@@ -51,15 +39,6 @@ class SamuXlsrConfig(FairseqDataclass):
     head_only_updates: int = field(
         default=0, metadata={"help": "tune nothing but the head for so many updates at the start"}
     )
-    mask_time_prob: float = field(default=0.0, metadata={"help": "share of frames masked in training"})
-    mask_time_length: int = field(default=10, metadata={"help": "length of a time mask in frames"})
-    mask_channel_prob: float = field(default=0.0, metadata={"help": "share of channels masked in training"})
-    mask_channel_length: int = field(default=64, metadata={"help": "length of a channel mask in channels"})
-    encoder_layerdrop: float = field(default=0.0, metadata={"help": "probability of skipping a layer in training"})
-    checkpoint_activations: bool = field(
-        default=False, metadata={"help": "recompute the encoder's activations in the backward pass to save memory"}
-    )
-    seed: int = II("common.seed")
 
 
 @dataclass
@@ -83,23 +62,19 @@ def validate(cfg: SamuXlsrConfig) -> None:
     Raises:
         ConfigError: sizes or probabilities are out of their range.
     """
-    faults = []
+    faults = find_encoder_faults(cfg, "samu_xlsr")
 
     def check(name: str, holds: bool, rule: str) -> None:
         if not holds:
             option = f"--{name.replace('_', '-')}"
             faults.append(explain("samu_xlsr", name, rule, getattr(cfg, name), f"Set {option}."))
 
-    check("encoder_config", bool(cfg.encoder_config), "known once encoder_path was read")
     check("embedding_dim", cfg.embedding_dim > 0, "positive, or 0 with a teacher table")
     check("num_pooling_heads", cfg.num_pooling_heads > 0, "positive")
     check("frame_perceptron_dim", cfg.frame_perceptron_dim >= 0, "0 or more")
     check("num_tuned_layers", cfg.num_tuned_layers >= -1, "-1 or more")
     check("head_only_updates", cfg.head_only_updates >= 0, "0 or more")
-    for name in ("head_dropout", "mask_time_prob", "mask_channel_prob", "encoder_layerdrop"):
-        check(name, 0.0 <= getattr(cfg, name) < 1.0, "a probability below 1")
-    for name in ("mask_time_length", "mask_channel_length"):
-        check(name, getattr(cfg, name) > 0, "positive")
+    check("head_dropout", 0.0 <= cfg.head_dropout < 1.0, "a probability below 1")
     if faults:
         raise ConfigError(report_all(faults))
 
@@ -160,15 +135,7 @@ class SamuXlsrModel(BaseFairseqModel):
     def build_model(cls, cfg: SamuXlsrConfig, task: Any = None) -> "SamuXlsrModel":
         """Build the model with random weights; the task loads the encoder's."""
         validate(cfg)
-        options = {
-            "mask_time_prob": cfg.mask_time_prob,
-            "mask_time_length": cfg.mask_time_length,
-            "mask_channel_prob": cfg.mask_channel_prob,
-            "mask_channel_length": cfg.mask_channel_length,
-            "layerdrop": cfg.encoder_layerdrop,
-            "checkpoint_activations": cfg.checkpoint_activations,
-        }
-        return cls(cfg, build_speech_encoder({**json.loads(cfg.encoder_config), **options}))
+        return cls(cfg, build_configured_encoder(cfg))
 
     def _freeze(self, num_tuned_layers: int, tune_feature_extractor: bool) -> None:
         """Let gradients reach the chosen parts of the encoder only."""

@@ -1,9 +1,12 @@
 """What of a model is tuned and what is frozen, as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 from torch import nn
+
+from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.modules.adapter import Adapter
 
 
 def describe_groups(groups: Mapping[str, Sequence[nn.Parameter]]) -> str:
@@ -38,3 +41,53 @@ def describe_groups(groups: Mapping[str, Sequence[nn.Parameter]]) -> str:
 def _stem(name: str) -> str:
     head, _, tail = name.rpartition(".")
     return head if tail.isdigit() else name
+
+
+def parse_tuned_groups(text: str, groups: Mapping[str, object], collections: Mapping[str, Sequence[str]]) -> set[str]:
+    """Read a list of parameter groups to tune, such as ``encoder_adapters,layer_norms``.
+
+    Args:
+        text: names, comma-separated; empty tunes nothing.
+        groups: the groups that there are.
+        collections: names that stand for several groups.
+
+    Returns:
+        Names of groups.
+
+    Raises:
+        ConfigError: with every name that is not known.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    rule = f"of {', '.join([*groups, *collections])}"
+    unknown = [name for name in names if name not in groups and name not in collections]
+    if unknown:
+        mend = "Set --tuned-groups."
+        raise ConfigError(report_all([explain("", "tuned_groups", rule, name, mend) for name in unknown]))
+    return {member for name in names for member in collections.get(name, (name,))}
+
+
+def tune_only(groups: Mapping[str, Sequence[nn.Parameter]], tuned: Collection[str]) -> None:
+    """Let gradients reach the parameters of the groups ``tuned`` and no others."""
+    for name, parameters in groups.items():
+        for parameter in parameters:
+            parameter.requires_grad = name in tuned
+
+
+def set_training(module: nn.Module, mode: bool) -> None:
+    """Switch to training mode what is tuned, and to evaluation mode what is frozen.
+
+    A layer whose own parameters are frozen stays in evaluation mode although adapters in it are tuned.
+
+    Args:
+        module: with all that is inside of it.
+        mode: False switches all to evaluation mode.
+    """
+    for part in module.modules():
+        part.training = mode and _is_tuned(part)
+
+
+def _is_tuned(module: nn.Module) -> bool:
+    if isinstance(module, Adapter):
+        return any(parameter.requires_grad for parameter in module.parameters())
+    own = any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+    return own or any(_is_tuned(child) for child in module.children() if not isinstance(child, Adapter))

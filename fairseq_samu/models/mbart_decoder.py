@@ -1,0 +1,190 @@
+"""mBART's decoder over the frames of a speech encoder."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.modules.decoder_attention import PastTokens
+from fairseq_samu.modules.decoder_layer import DecoderLayer
+from fairseq_samu.modules.transformer_layer import ACTIVATIONS, valid_keys
+
+POSITION_OFFSET = 2  # of mBART's table of positions, whose first rows are never used
+
+
+@dataclass(frozen=True)
+class MBartDecoderConfig:
+    """Sizes of the decoder, as they stand in checkpoints (plain JSON); the defaults are mBART-50's.
+
+    Attributes:
+        vocabulary_size: tokens V, language tags included.
+        dim: features of a token.
+        ffn_dim: inner features of the feed-forward networks.
+        num_layers: layers.
+        num_heads: attention heads; must divide ``dim``.
+        max_positions: longest text in tokens.
+        activation: non-linearity of the feed-forward networks.
+        scale_embedding: multiply embeddings by the square root of ``dim``.
+        dropout: dropout before each residual sum and of the embeddings, in training.
+        attention_dropout: dropout of the attention weights, in training.
+    """
+
+    vocabulary_size: int
+    dim: int = 1024
+    ffn_dim: int = 4096
+    num_layers: int = 12
+    num_heads: int = 16
+    max_positions: int = 1024
+    activation: str = "gelu"
+    scale_embedding: bool = True
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "MBartDecoderConfig":
+        """Build a config from plain JSON.
+
+        Raises:
+            ConfigError: with every unknown, missing or impossible value at once.
+        """
+        known = {item.name for item in fields(cls)}
+        mend = "Set --decoder-config."
+        faults = [
+            explain("decoder config", name, f"one of {', '.join(sorted(known))}", name, mend)
+            for name in values
+            if name not in known
+        ]
+        sizes = ("vocabulary_size", "dim", "ffn_dim", "num_layers", "num_heads", "max_positions")
+        for name in sizes:
+            value = values.get(name, getattr(cls, name, None))
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                faults.append(explain("decoder config", name, "a positive number", value, mend))
+        if values.get("activation", "gelu") not in ACTIVATIONS:
+            faults.append(explain("decoder config", "activation", " or ".join(ACTIVATIONS), values["activation"], mend))
+        if not faults and values.get("dim", cls.dim) % values.get("num_heads", cls.num_heads):
+            faults.append(explain("decoder config", "num_heads", "a divisor of dim", values.get("num_heads"), mend))
+        if faults:
+            raise ConfigError(report_all(faults))
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON that :meth:`from_dict` takes."""
+        return asdict(self)
+
+
+class EncodedUtterances:
+    """What a decoder attends to: keys and values of every layer, one row an utterance.
+
+    Attributes:
+        layers: keys and values (B, heads, T, D / heads) of each decoder layer.
+        mask: (B, 1, 1, T) bool, True = may be attended to, or None where nothing is padded.
+    """
+
+    def __init__(self, layers: list[tuple[Tensor, ...]], mask: Tensor | None) -> None:
+        self.layers = layers
+        self.mask = mask
+
+    def select(self, utterances: Tensor) -> "EncodedUtterances":
+        """Keep the utterances of ``utterances`` (B',) int64, in that order."""
+        layers = [tuple(part.index_select(0, utterances) for part in layer) for layer in self.layers]
+        return EncodedUtterances(layers, None if self.mask is None else self.mask.index_select(0, utterances))
+
+
+class MBartDecoder(nn.Module):
+    """Decoder of mBART-50 (arXiv:2008.00401): learned positions, norms first, output tied to the embedding.
+
+    Args:
+        config: sizes.
+        pad: id of the padding token.
+    """
+
+    def __init__(self, config: MBartDecoderConfig, pad: int = 1) -> None:
+        super().__init__()
+        self.config = config
+        self.scale = math.sqrt(config.dim) if config.scale_embedding else 1.0
+        self.embed_tokens = nn.Embedding(config.vocabulary_size, config.dim, padding_idx=pad)
+        self.embed_positions = nn.Embedding(config.max_positions + POSITION_OFFSET, config.dim)
+        nn.init.normal_(self.embed_tokens.weight, std=config.dim**-0.5)
+        nn.init.normal_(self.embed_positions.weight, std=config.dim**-0.5)
+        self.layernorm_embedding = nn.LayerNorm(config.dim)
+        self.layers = nn.ModuleList(
+            DecoderLayer(
+                config.dim,
+                config.ffn_dim,
+                config.num_heads,
+                config.activation,
+                config.dropout,
+                config.attention_dropout,
+            )
+            for _ in range(config.num_layers)
+        )
+        self.layer_norm = nn.LayerNorm(config.dim)
+
+    def project_frames(self, frames: Tensor, padding_mask: Tensor) -> EncodedUtterances:
+        """Prepare (B, T, D) frames with their (B, T) mask, True = padding, for attention in every layer."""
+        layers = [layer.encoder_attn.project_frames(frames) for layer in self.decoder_layers()]
+        return EncodedUtterances(layers, valid_keys(padding_mask) if bool(padding_mask.any()) else None)
+
+    def forward(
+        self, tokens: Tensor, encoded: EncodedUtterances, past: list[PastTokens] | None = None, position: int = 0
+    ) -> Tensor:
+        """Decode.
+
+        Args:
+            tokens: (R, U) int64 ids of what was written so far: whole texts, or with ``past`` the last token alone.
+                R is B, or B times the beam with the hypotheses of an utterance side by side.
+            encoded: the utterances.
+            past: what each layer has seen of each row.
+            position: number of tokens before ``tokens``.
+
+        Returns:
+            (R, U, D) states, of which :meth:`project` makes logits of the next token.
+
+        Raises:
+            ConfigError: a text is longer than the positions reach.
+        """
+        end = position + tokens.size(1)
+        if end > self.config.max_positions:
+            mend = "Shorten the text, or decode with a smaller --max-len-b."
+            rule = f"at most {self.config.max_positions} tokens long"
+            raise ConfigError(explain("decoder", "text", rule, end, mend))
+        positions = self.embed_positions.weight[position + POSITION_OFFSET : end + POSITION_OFFSET]
+        x = self.layernorm_embedding(self.embed_tokens(tokens) * self.scale + positions)
+        x = F.dropout(x, self.config.dropout, self.training)
+        for index, (layer, (keys, values)) in enumerate(zip(self.decoder_layers(), encoded.layers, strict=True)):
+            x = layer(x, keys, values, encoded.mask, past[index] if past is not None else None)
+        return self.layer_norm(x)
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """Logits (..., V) of (..., D) states, by the tied embedding."""
+        return F.linear(hidden, self.embed_tokens.weight)
+
+    def decoder_layers(self) -> list[DecoderLayer]:
+        """Layers in their order."""
+        return [layer for layer in self.layers if isinstance(layer, DecoderLayer)]
+
+    def trim_vocabulary(self, kept: Tensor) -> None:
+        """Keep the tokens of ``kept`` (V',) int64 alone, renumbered in that order; their logits do not change."""
+        old = self.embed_tokens
+        trimmed = nn.Embedding(len(kept), self.config.dim, padding_idx=old.padding_idx, device="meta")
+        trimmed.weight = nn.Parameter(old.weight.detach()[kept.to(old.weight.device)], old.weight.requires_grad)
+        self.embed_tokens = trimmed
+        self.config = MBartDecoderConfig(**{**self.config.to_dict(), "vocabulary_size": len(kept)})
+
+    @staticmethod
+    def group_of(name: str) -> str:
+        """Name the group of a parameter, see :data:`DECODER_GROUPS`."""
+        if "norm" in name:
+            return "layer_norms"
+        if name.startswith("embed_"):
+            return "decoder_embedding"
+        for part, group in (("self_attn", "self_attention"), ("encoder_attn", "cross_attention")):
+            if f".{part}." in name:
+                return group
+        return "feed_forward"
+
+
+DECODER_GROUPS = ("decoder_embedding", "self_attention", "cross_attention", "feed_forward", "layer_norms")
