@@ -44,6 +44,7 @@ def test_verbs_that_need_no_model_start_without_torch_and_host(verb):
         ("ops/a.py", "from fairseq_samu import models", "`ops` must not import `models`"),
         ("data/manifest_scan.py", "import numpy", "may import only the standard library"),
         ("data/a.py", "import fairseq_samu.models.samu_xlsr", "`data` must not import `models`"),
+        ("checkpoints/a.py", "from fairseq_samu.data import vocabulary", "`checkpoints` must not import `data`"),
         ("criterions/a.py", "from fairseq_samu.models import x", "`criterions` must not import `models`"),
         ("models/a.py", "from fairseq_samu.tasks import x", "`models` must not import `tasks`"),
         ("teachers/a.py", "from omegaconf import II", "must not know the host"),

@@ -9,27 +9,7 @@ import torch
 from fairseq_samu.data.language_codes import MBART50_CODES
 from fairseq_samu.data.vocabulary import MASK, SPECIALS, Vocabulary
 from fairseq_samu.errors import ConfigError
-
-TEXTS = [
-    "The big fish swims under the wreck.",
-    "La grande sirena nuota sotto il relitto, dove dormono i pesci.",
-    "Velká ryba plave pod vrakem a malá se dívá.",
-    "De grote vis zwemt onder het wrak door.",
-    "Der große Fisch schwimmt unter dem Wrack hindurch.",
-    "Большая рыба плывёт под обломками корабля.",
-    "大きな魚が難破船の下を泳ぐ。",
-    "Why do you think that this is a submarine? I am not so sure.",
-    "Tohle je ponorka? Tím si nejsem jistý.",
-]
-
-
-def train_model(folder, **options):
-    path = folder / f"{options.get('model_type', 'unigram')}{len(options)}"
-    settings = {"vocab_size": 120, "model_type": "unigram", "character_coverage": 1.0, **options}
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(TEXTS * 3), model_prefix=str(path), minloglevel=2, num_threads=1, **settings
-    )
-    return path.with_suffix(".model")
+from tests.unit.tiny_sentencepiece import TEXTS, train_model
 
 
 @pytest.fixture(scope="module")
