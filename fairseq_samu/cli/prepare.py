@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli import prepare_sentencepiece
 from fairseq_samu.data.corpora import CORPORA
 from fairseq_samu.data.corpora.writer import CorpusWriter, finished
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: Any) -> None:
-    """Register the verb and one sub-command for each corpus."""
+    """Register the verb, a sub-command for each corpus, and the one for SentencePiece."""
     parser = subparsers.add_parser("prepare", help="make manifests of a corpus", description=__doc__)
     corpora = parser.add_subparsers(dest="corpus", required=True, metavar="CORPUS")
     for name, module_name in CORPORA.items():
@@ -33,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
         for field in dataclasses.fields(module.Options):
             _add_option(corpus, field)
         corpus.set_defaults(func=run)
+    prepare_sentencepiece.add_parser(corpora)
 
 
 def run(args: argparse.Namespace) -> int:
