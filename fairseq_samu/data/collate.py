@@ -9,12 +9,17 @@ key                       shape, dtype           meaning
 ``grid``                  int                    the same with padding
 ``num_skipped``           int                    rows of this batch that were left out as unreadable
 ``net_input``             dict                   what the model's forward takes
-``net_input.source``      (B, N) float32         waves at 16 kHz, zero-padded (absent with cached features)
+``net_input.source``      (B, N) float32/64      waves at 16 kHz, zero-padded (absent with cached features)
 ``net_input.features``    (B, T, D) float16/32   cached frames, zero-padded (absent with waves)
 ``net_input.padding_mask``  (B, N) or (B, T) bool  True = padding
 ``net_input.row_ids``     (B,) int64             as ``id``: seeds what masking draws for a row
 ``teacher``               (B, E) float32         target embeddings (absent without a teacher)
 ``language``              (B,) int64             index of the spoken language (absent without ``src_lang``)
+``task``                  str                    what the targets are, "st" or "asr" (absent without targets)
+``target_tag``            (B,) int64             language tag that each target begins with (absent without targets)
+``target``                (B, U) int64           tag, pieces, end; padded (None where a set to decode has no texts)
+``target_lengths``        (B,) int64             valid tokens of each target (absent where ``target`` is None)
+``net_input.prev_output_tokens``  (B, U) int64   end, then all tokens but the last (absent where ``target`` is None)
 ========================  =====================  ============================================================
 """
 
@@ -29,24 +34,43 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a decoder learns to write for a row.
+
+    Attributes:
+        task: "st" or "asr".
+        tag: language tag.
+        pad: id of the padding token.
+        tokens: (U,) int64 tag, pieces, end; None where the text is not known.
+    """
+
+    task: str
+    tag: int
+    pad: int
+    tokens: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
 class Item:
     """One row, read.
 
     Attributes:
         index: row in the manifest.
         num_samples: valid audio samples at 16 kHz.
-        source: (N,) float32 wave, or None where features stand in for it.
+        source: (N,) float32 or float64 wave, or None where features stand in for it.
         features: (T, D) cached frames, or None.
         teacher: (E,) float32 target, or None.
         language: index of the spoken language, or None.
+        target: what the decoder learns to write, or None.
     """
 
     index: int
     num_samples: int
-    source: NDArray[np.float32] | None = None
+    source: NDArray[np.floating[Any]] | None = None
     features: NDArray[np.floating[Any]] | None = None
     teacher: NDArray[np.float32] | None = None
     language: int | None = None
+    target: Target | None = None
 
 
 def pad(arrays: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
@@ -102,4 +126,22 @@ def collate(items: Sequence[Item | None]) -> dict[str, Any]:
         batch["teacher"] = torch.from_numpy(np.stack([item.teacher for item in rows if item.teacher is not None]))
     if rows[0].language is not None:
         batch["language"] = torch.tensor([item.language for item in rows], dtype=torch.int64)
+    targets = [item.target for item in rows if item.target is not None]
+    if targets:
+        _add_targets(batch, targets)
     return batch
+
+
+def _add_targets(batch: dict[str, Any], targets: Sequence[Target]) -> None:
+    """Add the keys about targets to a batch."""
+    batch["task"] = targets[0].task
+    batch["target_tag"] = torch.tensor([target.tag for target in targets], dtype=torch.int64)
+    batch["target"] = None
+    texts = [target.tokens for target in targets if target.tokens is not None]
+    if len(texts) == len(targets):
+        values, mask = pad(texts)
+        tokens = values.masked_fill(mask, targets[0].pad)
+        batch["target"], batch["target_lengths"] = tokens, (~mask).sum(dim=1)
+        # The end symbol comes first; what a decoder reads at padding does not matter.
+        ends = torch.tensor([[text[-1]] for text in texts], dtype=torch.int64)
+        batch["net_input"]["prev_output_tokens"] = torch.cat([ends, tokens[:, :-1]], dim=1)

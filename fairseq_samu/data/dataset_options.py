@@ -23,6 +23,8 @@ class DatasetOptions:
         augment: changes a wave by draws from the generator, or None.
         skip_bad_audio: unreadable rows are counted and named instead of ending the run.
         text_column: column that the teacher embeds.
+        double_waves: hand out waves in double precision, because a trainer in half precision rounds every float32
+            tensor of a batch, waves included, to 11 bits (float16) or 8 (bfloat16).
     """
 
     audio_root: Path
@@ -35,6 +37,7 @@ class DatasetOptions:
     augment: Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]] | None = field(default=None)
     skip_bad_audio: bool = False
     text_column: str = "src_text"
+    double_waves: bool = False
 
 
 def hash_to_integers(values: NDArray[np.int64], key: tuple[int, ...]) -> NDArray[np.uint64]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from fairseq_samu.data.audio import SAMPLE_RATE, read_audio, read_audio_bytes
 from fairseq_samu.data.augmentation import perturb_speed
 from fairseq_samu.data.batching import make_batches, order_by_length, padding_share
-from fairseq_samu.data.collate import Item, collate
+from fairseq_samu.data.collate import Item, Target, collate
 from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
 from fairseq_samu.data.feature_cache import FeatureCache, audio_key
 from fairseq_samu.data.manifest import Manifest
 from fairseq_samu.data.sampling import sample_epoch
+from fairseq_samu.data.targets import TargetTexts
 from fairseq_samu.errors import AudioError, ManifestError, explain
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class TextTable(Protocol):
 
 
 class SpeechTextDataset(FairseqDataset):
-    """Rows of a manifest with audio, teacher embedding and language.
+    """Rows of a manifest with audio, teacher embedding, target text and language.
 
     Indices are rows of the manifest. What is drawn depends on seed, epoch and row alone, never on the order of
     reading, the number of data workers or an interruption.
@@ -42,12 +43,20 @@ class SpeechTextDataset(FairseqDataset):
         manifest: rows.
         options: how they are read.
         teacher: table of embeddings for ``options.text_column``, or None.
+        targets: what a decoder learns to write, or None.
     """
 
-    def __init__(self, manifest: Manifest, options: DatasetOptions, teacher: TextTable | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        options: DatasetOptions,
+        teacher: TextTable | None = None,
+        targets: TargetTexts | None = None,
+    ) -> None:
         self.manifest = manifest
         self.options = options
         self.teacher = teacher
+        self.targets = targets
         self.cache: FeatureCache | None = None
         self.epoch = 1
         self.lengths = np.asarray(manifest.n_frames, dtype=np.int64)
@@ -59,8 +68,10 @@ class SpeechTextDataset(FairseqDataset):
         rows = np.arange(len(self.manifest))
         if not self.options.training:
             return rows
+        if self.targets is not None:
+            rows = self.targets.distinct_recordings()
         low, high = self.options.min_audio_seconds * SAMPLE_RATE, self.options.max_audio_seconds * SAMPLE_RATE
-        kept = (self.lengths >= low) & (self.lengths <= high)
+        kept = (self.lengths[rows] >= low) & (self.lengths[rows] <= high)
         if not kept.all():
             out = rows[~kept]
             names = ", ".join(self.manifest[int(row)].id for row in out[:IDS_SHOWN])
@@ -139,13 +150,14 @@ class SpeechTextDataset(FairseqDataset):
         if self.teacher is not None:
             teacher = self.teacher.lookup([self.text_of(int(index))])[0]
         language = int(self.language_ids[index]) if len(self.language_ids) else None
+        target = self._target_of(int(index))
         if self.cache is not None:
             key = self.key_of(int(index), speed)
             if key is None:
                 return None
             features = self.cache.get(key)
             samples = int(self.num_tokens(int(index)))
-            return Item(int(index), samples, features=features, teacher=teacher, language=language)
+            return Item(int(index), samples, None, features, teacher, language, target)
         try:
             wave = self.read_wave(int(index), speed)
         except AudioError as error:
@@ -153,11 +165,18 @@ class SpeechTextDataset(FairseqDataset):
                 raise
             logger.warning(f"skipped row {row.id}: {error}")
             return None
-        return Item(int(index), len(wave), source=wave, teacher=teacher, language=language)
+        source = wave.astype(np.float64) if self.options.double_waves else wave
+        return Item(int(index), len(wave), source, None, teacher, language, target)
 
     def collater(self, samples: list[Item | None]) -> dict[str, Any]:
         """See ``collate.collate``."""
         return collate(samples)
+
+    def _target_of(self, index: int) -> Target | None:
+        texts = self.targets
+        if texts is None:
+            return None
+        return Target(texts.task, texts.tag(index), texts.vocabulary.pad, texts.tokens(index))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 

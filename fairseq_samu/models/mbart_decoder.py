@@ -1,6 +1,7 @@
 """mBART's decoder over the frames of a speech encoder."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -83,7 +84,7 @@ class EncodedUtterances:
         mask: (B, 1, 1, T) bool, True = may be attended to, or None where nothing is padded.
     """
 
-    def __init__(self, layers: list[tuple[Tensor, ...]], mask: Tensor | None) -> None:
+    def __init__(self, layers: Sequence[tuple[Tensor, ...]], mask: Tensor | None) -> None:
         self.layers = layers
         self.mask = mask
 

@@ -10,7 +10,8 @@ pytest.importorskip("fairseq", reason="tasks stand on the host")
 
 from fairseq_samu.errors import ConfigError
 from fairseq_samu.tasks._retrieval_validation import CandidateTexts
-from fairseq_samu.tasks._samu_distill_config import SamuDistillConfig, parse_speed_factors, validate
+from fairseq_samu.tasks._samu_distill_config import SamuDistillConfig, validate
+from fairseq_samu.tasks._speech_data_config import parse_speed_factors
 
 
 def test_all_bad_options_are_reported_at_once(tmp_path):

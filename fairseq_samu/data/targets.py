@@ -1,0 +1,109 @@
+"""Which text of a row a decoder learns to write: its translation or its transcript."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairseq_samu.data.manifest import REQUIRED_COLUMNS, Manifest
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.errors import ConfigError, ManifestError, explain, report_all
+
+
+@dataclass(frozen=True)
+class TaskColumns:
+    """Columns of a task.
+
+    Attributes:
+        text: what is written.
+        language: its language.
+    """
+
+    text: str
+    language: str
+
+
+TASK_COLUMNS = {"st": TaskColumns("tgt_text", "tgt_lang"), "asr": TaskColumns("src_text", "src_lang")}
+"""Columns by task: speech translation and speech recognition."""
+
+
+def required_columns(tasks: list[str], with_text: bool, language: str) -> list[str]:
+    """Columns that a manifest must have, filled in every row.
+
+    Args:
+        tasks: keys of ``TASK_COLUMNS``.
+        with_text: whether texts are needed, as in training.
+        language: the language of all texts, where the manifest need not name one.
+    """
+    columns = [TASK_COLUMNS[task] for task in tasks]
+    texts = [column.text for column in columns] if with_text else []
+    return [*REQUIRED_COLUMNS, *texts, *([] if language else [column.language for column in columns])]
+
+
+class TargetTexts:
+    """Target tokens of the rows of a manifest for one task.
+
+    Args:
+        manifest: rows.
+        vocabulary: turns text into tokens.
+        task: key of ``TASK_COLUMNS``.
+        language: language of all texts, over what the manifest says; empty for the manifest's.
+
+    Raises:
+        ManifestError: a row's language has no tag in the vocabulary.
+    """
+
+    def __init__(self, manifest: Manifest, vocabulary: Vocabulary, task: str, language: str = "") -> None:
+        self.manifest = manifest
+        self.vocabulary = vocabulary
+        self.task = task
+        self.language = language
+        self.columns = TASK_COLUMNS[task]
+        self._require_tags()
+
+    def _require_tags(self) -> None:
+        known: set[str] = set()
+        faults = []
+        for index in range(1 if self.language else len(self.manifest)):
+            language = self.language_of(index)
+            if language not in known:
+                known.add(language)
+                try:
+                    self.vocabulary.tag(language)
+                except ConfigError as error:
+                    where = "target_language" if self.language else self.manifest.where(index)
+                    faults.append(f"{where}: {error} `--added-languages {language}=RELATIVE` adds a tag.")
+        if faults:
+            raise ManifestError(report_all(faults))
+
+    def language_of(self, index: int) -> str:
+        """Language that a row's target is in."""
+        return self.language or str(getattr(self.manifest[index], self.columns.language))
+
+    def tag(self, index: int) -> int:
+        """Id of the language tag that a row's target begins with."""
+        return self.vocabulary.tag(self.language_of(index))
+
+    def tokens(self, index: int) -> NDArray[np.int64] | None:
+        """Tag, pieces and end (U,) of a row; None where the manifest has no texts.
+
+        Raises:
+            ManifestError: the text is empty in a manifest that has texts.
+        """
+        text = getattr(self.manifest[index], self.columns.text)
+        if text is None:
+            return None
+        if not text.strip():
+            where = self.manifest.where(index)
+            mend = "Fill it in, or leave the column out where translations are not known."
+            raise ManifestError(explain(where, self.columns.text, "filled in every row", "", mend))
+        return self.vocabulary.encode(text, self.language_of(index))
+
+    def distinct_recordings(self) -> NDArray[np.int64]:
+        """First row of every recording, for a task that does not depend on the target language: (R,) int64."""
+        if self.task != "asr":
+            return np.arange(len(self.manifest))
+        first: dict[str, int] = {}
+        for index, row in enumerate(self.manifest):
+            first.setdefault(row.audio, index)
+        return np.asarray(list(first.values()), dtype=np.int64)
