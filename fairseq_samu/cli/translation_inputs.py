@@ -1,0 +1,175 @@
+"""Gathers what `score st` compares: references of a test set with their languages, and every system's hypotheses."""
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+from fairseq_samu.data.language_codes import canonical_language
+from fairseq_samu.data.manifest import Row, read_manifest
+from fairseq_samu.errors import ConfigError, SamuError, explain
+from fairseq_samu.scoring.generate_output import (
+    GenerateOutput,
+    is_generate_output,
+    order_rows,
+    read_generate_output,
+    read_lines,
+)
+
+WHOLE = "all"
+"""Name of the only pair where no language is known."""
+
+
+@dataclass
+class Pair:
+    """Rows of one pair of languages.
+
+    Attributes:
+        target: language of the texts, two letters; None where it is not known.
+        rows: places of its rows in the test set.
+    """
+
+    target: Optional[str]
+    rows: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """References, and which rows are of which pair.
+
+    Attributes:
+        references: one a row.
+        pairs: rows by name such as ``fr-en``, in order of appearance.
+        source: where the references are from, for the result.
+    """
+
+    references: list[str]
+    pairs: dict[str, Pair]
+    source: str
+
+
+@dataclass(frozen=True)
+class SystemFile:
+    """Where a system's hypotheses are.
+
+    Attributes:
+        name: of the system in tables.
+        paths: its files.
+        is_text: plain text with one hypothesis a line; otherwise output of `fairseq-generate`.
+    """
+
+    name: str
+    paths: list[Path]
+    is_text: bool
+
+    @property
+    def where(self) -> str:
+        """The files, for messages."""
+        return ", ".join(map(str, self.paths))
+
+    def read(self) -> GenerateOutput:
+        """Read hypotheses by row, and references where the output has them."""
+        if self.is_text:
+            return GenerateOutput(dict(enumerate(read_lines(self.paths[0]))))
+        return read_generate_output(self.paths)
+
+
+def list_systems(arguments: argparse.Namespace) -> tuple[list[SystemFile], Optional[SystemFile]]:
+    """The systems to score, and the baseline where there is one.
+
+    Raises:
+        ConfigError: there is no system, or two have one name.
+    """
+    systems = []
+    if arguments.hypothesis:
+        systems.append(SystemFile(arguments.name, [arguments.hypothesis], True))
+    if arguments.generate:
+        systems.append(SystemFile(arguments.name, arguments.generate, False))
+    for text in arguments.system:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise ConfigError(explain("", "--system", "NAME=FILE", text, "Example: --system cascade=cascade.txt"))
+        systems.append(SystemFile(name, [Path(path)], not is_generate_output(Path(path))))
+    if not systems:
+        mend = "Give --generate FILE, --hypothesis FILE or --system NAME=FILE."
+        raise ConfigError(explain("", "hypotheses", "of one system at least", "of none", mend))
+    baseline = None
+    if arguments.baseline_hypothesis:
+        baseline = SystemFile("baseline", [arguments.baseline_hypothesis], True)
+    if arguments.baseline_generate:
+        baseline = SystemFile("baseline", arguments.baseline_generate, False)
+    names = [system.name for system in [*systems, *([baseline] if baseline else [])]]
+    if len(set(names)) != len(names):
+        mend = "Use --name for the one of --generate or --hypothesis."
+        raise ConfigError(explain("", "names of systems", "different", ", ".join(names), mend))
+    return systems, baseline
+
+
+def read_test_set(arguments: argparse.Namespace, first: SystemFile) -> TestSet:
+    """Read references and languages.
+
+    Args:
+        arguments: ``reference``, ``manifest`` and ``language`` of the command line.
+        first: the system whose T- lines serve where neither file is given.
+
+    Raises:
+        SamuError: there are no references, or not one for each row of the manifest.
+    """
+    rows = None
+    if arguments.manifest:
+        required = () if arguments.reference else ("tgt_text",)
+        rows = list(read_manifest(arguments.manifest, required=required))
+    if arguments.reference:
+        references, source = read_lines(arguments.reference), str(arguments.reference)
+        if rows is not None and len(rows) != len(references):
+            rule = f"as many as {arguments.manifest} has rows ({len(rows)})"
+            raise SamuError(explain(str(arguments.reference), "lines", rule, len(references), "Use the same test set."))
+    elif rows is not None:
+        references, source = [row.tgt_text or "" for row in rows], str(arguments.manifest)
+    else:
+        references, source = _references_of(first), f"T- lines of {first.where}"
+    return TestSet(references, _split_pairs(rows, len(references), arguments.language), source)
+
+
+def read_hypotheses(system: SystemFile, count: int) -> list[str]:
+    """Read a system's hypotheses in the order of rows, one for each.
+
+    Raises:
+        SamuError: there are more or fewer; counts, or the rows of an output of `fairseq-generate`, are named.
+    """
+    found = system.read().hypotheses
+    if system.is_text and len(found) != count:
+        mend = "Each line must be the translation of the same line of the references."
+        raise SamuError(explain(system.where, "lines", f"as many as references ({count})", len(found), mend))
+    return order_rows(found, count, system.where)
+
+
+def _references_of(system: SystemFile) -> list[str]:
+    found = system.read()
+    if not found.references:
+        mend = "Give --manifest TSV or --reference FILE."
+        raise SamuError(explain(system.where, "references", "given, or in T- lines", "absent", mend))
+    count = 1 + max(*found.references, *found.hypotheses)
+    order_rows(found.hypotheses, count, system.where)
+    missing = [row for row in range(count) if row not in found.references]
+    if missing:
+        mend = "Give --manifest TSV or --reference FILE."
+        raise SamuError(
+            explain(system.where, "T- lines", f"one for each of {count} rows", f"absent for row {missing[0]}", mend)
+        )
+    return [found.references[row] for row in range(count)]
+
+
+def _split_pairs(rows: Optional[list[Row]], count: int, language: Optional[str]) -> dict[str, Pair]:
+    given_source, _, given_target = (language or "").rpartition("-")
+    pairs: dict[str, Pair] = {}
+    for place in range(count):
+        row = rows[place] if rows else Row(0)
+        source, target = _canonical(row.src_lang or given_source), _canonical(row.tgt_lang or given_target)
+        name = "-".join(filter(None, (source, target))) or WHOLE
+        pairs.setdefault(name, Pair(target or None)).rows.append(place)
+    return pairs
+
+
+def _canonical(code: str) -> str:
+    return canonical_language(code) or code
