@@ -1,7 +1,7 @@
 """Loading weights by name with a full account of what fitted and what did not."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -54,6 +54,7 @@ def load_strict(
     strict: bool = True,
     where: str = "checkpoint",
     left_over: list[str] | None = None,
+    optional: Callable[[str], bool] = lambda name: False,
 ) -> KeyReport:
     """Copy weights into a module by name.
 
@@ -63,6 +64,8 @@ def load_strict(
         strict: refuse when a name is missing, unexpected or of another shape; nothing is copied then.
         where: name of the source, for messages.
         left_over: names that a reader left out on purpose, for the report.
+        optional: names that module and file need not share, such as those of adapters; the module's own stay as they
+            were, and the file's count as left over.
 
     Returns:
         The account of all names.
@@ -73,12 +76,13 @@ def load_strict(
     own = module.state_dict()
     common = [name for name in own if name in state]
     shapes = {name: (tuple(own[name].shape), tuple(state[name].shape)) for name in common}
+    others = [name for name in state if name not in own]
     report = KeyReport(
         matched=[name for name in common if shapes[name][0] == shapes[name][1]],
-        missing=[name for name in own if name not in state],
-        unexpected=[name for name in state if name not in own],
+        missing=[name for name in own if name not in state and not optional(name)],
+        unexpected=[name for name in others if not optional(name)],
         mismatched=[f"{name} {theirs} instead of {ours}" for name, (ours, theirs) in shapes.items() if ours != theirs],
-        left_over=left_over or [],
+        left_over=[*(left_over or []), *filter(optional, others)],
     )
     if strict and not report.complete:
         raise CheckpointError(f"{where}: the weights do not fit the model. {report.text()}")

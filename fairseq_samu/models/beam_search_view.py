@@ -117,4 +117,6 @@ class BeamSearchView(nn.Module):
     def get_normalized_probs(self, net_output: tuple[Tensor, None], log_probs: bool, sample: Any = None) -> Tensor:
         """Log-probabilities, in float32, of (R, 1, V) logits."""
         logits = net_output[0]
-        return F.log_softmax(logits, -1, dtype=torch.float32) if log_probs else F.softmax(logits, -1, dtype=torch.float32)
+        return (
+            F.log_softmax(logits, -1, dtype=torch.float32) if log_probs else F.softmax(logits, -1, dtype=torch.float32)
+        )

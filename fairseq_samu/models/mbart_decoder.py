@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Optional
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ class MBartDecoderConfig:
         num_heads: attention heads; must divide ``dim``.
         max_positions: longest text in tokens.
         activation: non-linearity of the feed-forward networks.
+        num_added_tags: the last tokens of the vocabulary that are language tags added to a pre-trained decoder.
         scale_embedding: multiply embeddings by the square root of ``dim``.
         dropout: dropout before each residual sum and of the embeddings, in training.
         attention_dropout: dropout of the attention weights, in training.
@@ -40,6 +42,7 @@ class MBartDecoderConfig:
     num_heads: int = 16
     max_positions: int = 1024
     activation: str = "gelu"
+    num_added_tags: int = 0
     scale_embedding: bool = True
     dropout: float = 0.0
     attention_dropout: float = 0.0
@@ -105,8 +108,12 @@ class MBartDecoder(nn.Module):
     def __init__(self, config: MBartDecoderConfig, pad: int = 1) -> None:
         super().__init__()
         self.config = config
+        self.added_tags: Optional[nn.Parameter]
         self.scale = math.sqrt(config.dim) if config.scale_embedding else 1.0
         self.embed_tokens = nn.Embedding(config.vocabulary_size, config.dim, padding_idx=pad)
+        # What is learnt about an added tag stands apart, so that the pre-trained embedding can stay frozen.
+        added = nn.Parameter(torch.zeros(config.num_added_tags, config.dim)) if config.num_added_tags else None
+        self.register_parameter("added_tags", added)
         self.embed_positions = nn.Embedding(config.max_positions + POSITION_OFFSET, config.dim)
         nn.init.normal_(self.embed_tokens.weight, std=config.dim**-0.5)
         nn.init.normal_(self.embed_positions.weight, std=config.dim**-0.5)
@@ -153,11 +160,20 @@ class MBartDecoder(nn.Module):
             rule = f"at most {self.config.max_positions} tokens long"
             raise ConfigError(explain("decoder", "text", rule, end, mend))
         positions = self.embed_positions.weight[position + POSITION_OFFSET : end + POSITION_OFFSET]
-        x = self.layernorm_embedding(self.embed_tokens(tokens) * self.scale + positions)
+        x = self.layernorm_embedding(self._embed(tokens) * self.scale + positions)
         x = F.dropout(x, self.config.dropout, self.training)
         for index, (layer, (keys, values)) in enumerate(zip(self.decoder_layers(), encoded.layers, strict=True)):
             x = layer(x, keys, values, encoded.mask, past[index] if past is not None else None)
         return self.layer_norm(x)
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        """Embed (R, U) ids as (R, U, D)."""
+        x = self.embed_tokens(tokens)
+        if self.added_tags is None:
+            return x
+        number = tokens - (self.config.vocabulary_size - len(self.added_tags))
+        learnt = F.embedding(number.clamp(min=0), self.added_tags)
+        return x + learnt * (number >= 0).unsqueeze(2).to(x.dtype)
 
     def project(self, hidden: Tensor) -> Tensor:
         """Logits (..., V) of (..., D) states, by the tied embedding."""
@@ -173,11 +189,20 @@ class MBartDecoder(nn.Module):
         trimmed = nn.Embedding(len(kept), self.config.dim, padding_idx=old.padding_idx, device="meta")
         trimmed.weight = nn.Parameter(old.weight.detach()[kept.to(old.weight.device)], old.weight.requires_grad)
         self.embed_tokens = trimmed
-        self.config = MBartDecoderConfig(**{**self.config.to_dict(), "vocabulary_size": len(kept)})
+        sizes = {"vocabulary_size": len(kept)}
+        if self.added_tags is not None:
+            first = self.config.vocabulary_size - len(self.added_tags)
+            rows = kept[kept >= first] - first
+            added = nn.Parameter(self.added_tags.detach()[rows.to(old.weight.device)], self.added_tags.requires_grad)
+            self.added_tags = added if len(rows) else None
+            sizes["num_added_tags"] = len(rows)
+        self.config = MBartDecoderConfig(**{**self.config.to_dict(), **sizes})
 
     @staticmethod
     def group_of(name: str) -> str:
         """Name the group of a parameter, see :data:`DECODER_GROUPS`."""
+        if name == "added_tags":
+            return name
         if "norm" in name:
             return "layer_norms"
         if name.startswith("embed_"):
@@ -188,4 +213,4 @@ class MBartDecoder(nn.Module):
         return "feed_forward"
 
 
-DECODER_GROUPS = ("decoder_embedding", "self_attention", "cross_attention", "feed_forward", "layer_norms")
+DECODER_GROUPS = ("decoder_embedding", "added_tags", "self_attention", "cross_attention", "feed_forward", "layer_norms")

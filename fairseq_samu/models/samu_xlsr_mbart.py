@@ -61,7 +61,7 @@ class SamuXlsrMbartConfig(SpeechEncoderOptions):
     )
     decoder_dropout: float = field(default=0.1, metadata={"help": "dropout of the decoder, where it is tuned"})
     tuned_groups: str = field(
-        default="encoder_adapters,ctc_head,length_adapter,bridge,cross_attention,layer_norms",
+        default="encoder_adapters,ctc_head,length_adapter,bridge,added_tags,cross_attention,layer_norms",
         metadata={
             "help": f"what is tuned, comma-separated: {', '.join(GROUPS)}; `decoder` stands for all of the decoder"
         },

@@ -1,0 +1,123 @@
+"""The vocabulary of a training run, and the pre-trained decoder that it belongs to."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fairseq_samu.checkpoints.key_report import load_strict
+from fairseq_samu.checkpoints.mbart import LoadedDecoder, read_mbart
+from fairseq_samu.data.manifest import read_manifest
+from fairseq_samu.data.targets import TASK_COLUMNS, required_columns
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.errors import ConfigError, explain
+from fairseq_samu.models.mbart_decoder import MBartDecoder
+from fairseq_samu.tasks._multitask_st_config import (
+    MultitaskStConfig,
+    manifests_to_trim_by,
+    parse_added_languages,
+    parse_tasks,
+)
+
+logger = logging.getLogger(__name__)
+SENTENCEPIECE_FILE = "sentencepiece.model"
+
+
+@dataclass
+class PretrainedText:
+    """What a run starts from on the side of text.
+
+    Attributes:
+        vocabulary: after added languages and trimming.
+        loaded: the decoder's file, or None from scratch.
+        relatives: for every added language the token of its relative, in the file's numbering.
+        kept: tokens of the (extended) vocabulary of the file that are kept, or None where all are.
+    """
+
+    vocabulary: Vocabulary
+    loaded: LoadedDecoder | None
+    relatives: list[int]
+    kept: Tensor | None
+
+    def decoder_config(self, text: str) -> str:
+        """Sizes of the decoder as JSON: those of the file, or those given, over mBART-50's."""
+        sizes = {**self.loaded.config} if self.loaded else json.loads(text or "{}")
+        sizes.pop("tied", None)
+        sizes["vocabulary_size"] = len(self.vocabulary)
+        sizes["num_added_tags"] = len(self.relatives)
+        return json.dumps(sizes)
+
+    def load_into(self, decoder: MBartDecoder, path: str) -> None:
+        """Copy the file's weights into a decoder of this vocabulary.
+
+        Raises:
+            CheckpointError: they do not fit.
+        """
+        if self.loaded is None or not self.loaded.state:
+            return
+        state = dict(self.loaded.state)
+        embedding = state["embed_tokens.weight"]
+        if self.relatives:
+            embedding = torch.cat([embedding, embedding[torch.tensor(self.relatives)]])
+        state["embed_tokens.weight"] = embedding if self.kept is None else embedding[self.kept]
+        if decoder.added_tags is not None:
+            state["added_tags"] = torch.zeros_like(decoder.added_tags)
+        report = load_strict(decoder, state, where=path, left_over=self.loaded.left_over)
+        logger.info(f"decoder from {path} ({self.loaded.source}): {len(report.matched)} names matched and were loaded")
+
+
+def read_pretrained_text(cfg: MultitaskStConfig, model: Any) -> PretrainedText:
+    """Read vocabulary and decoder of a training run.
+
+    Args:
+        cfg: options of the task.
+        model: options of the model.
+
+    Raises:
+        ConfigError: there is no vocabulary, or it lacks a language.
+        CheckpointError: the decoder's folder is incomplete or damaged.
+    """
+    loaded = read_mbart(model.decoder_path) if model.decoder_path else None
+    if loaded is not None:
+        vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.sentencepiece)
+    else:
+        languages = [code.strip() for code in cfg.vocabulary_languages.split(",") if code.strip()]
+        vocabulary = Vocabulary.from_sentencepiece(_find_pieces(cfg), languages or None)
+    relatives = [vocabulary.add_language(code, like)[1] for code, like in parse_added_languages(cfg.added_languages)]
+    kept = find_kept(cfg, vocabulary) if cfg.trim_vocabulary else None
+    if kept is not None:
+        whole = len(vocabulary)
+        vocabulary.trim(kept)
+        logger.info(f"vocabulary trimmed from {whole:,} to {len(vocabulary):,} tokens")
+    if model.decoder_from_scratch and loaded is not None:
+        loaded.state.clear()
+    return PretrainedText(vocabulary, loaded, relatives, kept)
+
+
+def find_kept(cfg: MultitaskStConfig, vocabulary: Vocabulary) -> Tensor:
+    """Find the tokens of the texts that ``trim_vocabulary`` names; added languages keep their tags.
+
+    Returns:
+        (V',) int64.
+    """
+    tasks = parse_tasks(cfg.tasks)
+
+    def texts() -> Any:
+        for path in manifests_to_trim_by(cfg):
+            for row in read_manifest(path, required_columns(tasks, True, cfg.target_language)):
+                for columns in (TASK_COLUMNS[task] for task in tasks):
+                    yield getattr(row, columns.text), cfg.target_language or getattr(row, columns.language)
+
+    return vocabulary.kept_ids(texts(), [code for code, _ in parse_added_languages(cfg.added_languages)])
+
+
+def _find_pieces(cfg: MultitaskStConfig) -> Path:
+    path = Path(cfg.sentencepiece_model or Path(cfg.data) / SENTENCEPIECE_FILE)
+    if not path.is_file():
+        mend = "Give --decoder-path, or train pieces with `fairseq-samu prepare sentencepiece`."
+        raise ConfigError(explain("multitask_st", "sentencepiece_model", "a file", path, mend))
+    return path

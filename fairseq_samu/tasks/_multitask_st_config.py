@@ -1,0 +1,87 @@
+"""Options of the task multitask_st."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fairseq_samu.data.targets import TASK_COLUMNS
+from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.tasks._speech_data_config import SpeechDataConfig, find_data_faults
+
+
+@dataclass
+class MultitaskStConfig(SpeechDataConfig):
+    """Options of the task multitask_st."""
+
+    tasks: str = field(
+        default="st", metadata={"help": "what is learnt or decoded: st (tgt_text), asr (src_text), or st,asr"}
+    )
+    target_language: str = field(
+        default="", metadata={"help": "language of all targets (default: as tgt_lang, or src_lang for asr, says)"}
+    )
+    sentencepiece_model: str = field(
+        default="",
+        metadata={"help": "pieces of a decoder without decoder_path (default: sentencepiece.model beside train.tsv)"},
+    )
+    vocabulary_languages: str = field(
+        default="", metadata={"help": "languages that get a tag with sentencepiece_model (default: mBART-50's 52)"}
+    )
+    added_languages: str = field(
+        default="",
+        metadata={"help": "languages that the decoder lacks, each with a relative to begin from, such as be=ru,ca=es"},
+    )
+    trim_vocabulary: str = field(
+        default="",
+        metadata={
+            "help": "keep only the tokens of the texts in these manifests, comma-separated, such as train.tsv,valid.tsv"
+        },
+    )
+
+
+def parse_tasks(text: str) -> list[str]:
+    """Read a list of tasks such as ``st,asr``.
+
+    Raises:
+        ConfigError: one is not known, or there is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or len(set(names)) != len(names) or not set(names) <= set(TASK_COLUMNS):
+        mend = "Write for example --tasks st,asr."
+        raise ConfigError(explain("", "tasks", f"different ones of {', '.join(TASK_COLUMNS)}", text, mend))
+    return names
+
+
+def parse_added_languages(text: str) -> list[tuple[str, str]]:
+    """Read pairs of a new language and its relative, ``be=ru,ca=es``.
+
+    Raises:
+        ConfigError: an item is no pair.
+    """
+    pairs = [tuple(part.strip().split("=")) for part in text.split(",") if part.strip()]
+    if any(len(pair) != 2 for pair in pairs):
+        mend = "Write for example --added-languages be=ru,ca=es."
+        raise ConfigError(explain("", "added_languages", "pairs LANGUAGE=RELATIVE", text, mend))
+    return [(pair[0], pair[1]) for pair in pairs]
+
+
+def manifests_to_trim_by(cfg: MultitaskStConfig) -> list[Path]:
+    """Paths of ``trim_vocabulary``; relative ones start from the data folder."""
+    return [Path(cfg.data) / name.strip() for name in cfg.trim_vocabulary.split(",") if name.strip()]
+
+
+def validate(cfg: MultitaskStConfig) -> None:
+    """Report every option that cannot work at once.
+
+    Raises:
+        ConfigError: options are missing or out of their range.
+    """
+    faults = find_data_faults(cfg, "multitask_st")
+    for parse, text in ((parse_tasks, cfg.tasks), (parse_added_languages, cfg.added_languages)):
+        try:
+            parse(text)
+        except ConfigError as error:
+            faults.append(str(error))
+    for path in manifests_to_trim_by(cfg):
+        if not path.is_file():
+            faults.append(explain("multitask_st", "trim_vocabulary", "manifests", path, "Check the path."))
+    if faults:
+        raise ConfigError(report_all(faults))

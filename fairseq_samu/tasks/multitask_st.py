@@ -1,0 +1,179 @@
+"""The task of writing what is said: translating speech, and transcribing it."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from fairseq.tasks import register_task
+from omegaconf import open_dict
+
+from fairseq_samu.checkpoints.key_report import load_strict
+from fairseq_samu.checkpoints.saving import make_host_saving_atomic
+from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
+from fairseq_samu.data.manifest import read_manifest
+from fairseq_samu.data.multitask_dataset import MultitaskDataset
+from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
+from fairseq_samu.data.targets import TargetTexts, required_columns
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.models.beam_search_view import BeamSearchView
+from fairseq_samu.models.samu_xlsr_mbart import ADAPTER_MARK
+from fairseq_samu.models.tuning import describe_groups
+from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
+from fairseq_samu.tasks._feature_caching import attach_feature_cache
+from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
+from fairseq_samu.tasks._speech_data_config import make_dataset_options
+from fairseq_samu.tasks._speech_task import SpeechTask
+
+logger = logging.getLogger(__name__)
+
+
+class PieceJoiner:
+    """Turns the host's strings of pieces into plain text, in the place of its subword tools.
+
+    Args:
+        vocabulary: of the pieces.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    def decode(self, pieces: str) -> str:
+        """Join pieces with spaces between them."""
+        return self.vocabulary.decode_pieces(pieces)
+
+
+@register_task("multitask_st", dataclass=MultitaskStConfig)
+class MultitaskStTask(SpeechTask):
+    """Speech in; its translation (``st``) or its transcript (``asr``) out, in any number of languages.
+
+    Source: section IV-B of arXiv:2306.00789. A target begins with the tag of its language, which decoding is made to
+    begin with, row by row, so that a manifest may ask for several languages. Vocabulary and sizes stand in checkpoints.
+    """
+
+    def __init__(self, cfg: MultitaskStConfig) -> None:
+        super().__init__(cfg)
+        self.vocabulary = Vocabulary()
+
+    @classmethod
+    def setup_task(cls, cfg: MultitaskStConfig, from_checkpoint: bool = False, **kwargs: Any) -> "MultitaskStTask":
+        """Check the options; a task set up from a checkpoint needs no data."""
+        make_host_saving_atomic()
+        if not from_checkpoint:
+            validate(cfg)
+        return cls(cfg)
+
+    @property
+    def target_dictionary(self) -> Any:
+        """Tokens that the decoder writes; empty until a model is built or read."""
+        return self.vocabulary.dictionary
+
+    @property
+    def source_dictionary(self) -> None:
+        """Speech has none."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the task: its vocabulary."""
+        return {"vocabulary": self.vocabulary.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the vocabulary of a checkpoint, in place."""
+        self.vocabulary.load_state_dict(state_dict["vocabulary"])
+
+    # ---- model ----------------------------------------------------------------------------------------------------
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Build the model; in training load what is pre-trained and print what is tuned."""
+        if from_checkpoint:
+            self._model = super().build_model(cfg, from_checkpoint)
+            return self._model
+        speech = read_speech_encoder(cfg.encoder_path) if cfg.encoder_path else None
+        text = read_pretrained_text(self.cfg, cfg)
+        self.vocabulary.load_state_dict(text.vocabulary.state_dict())
+        with open_dict(cfg):
+            if speech is not None:
+                cfg.encoder_config = json.dumps(speech.config)
+            cfg.decoder_config = text.decoder_config(cfg.decoder_config)
+        model = super().build_model(cfg, from_checkpoint)
+        if speech is not None and not cfg.encoder_from_scratch:
+            report = load_strict(
+                model.encoder,
+                speech.state,
+                where=cfg.encoder_path,
+                left_over=speech.left_over,
+                optional=lambda name: ADAPTER_MARK in name,
+            )
+            logger.info(f"speech encoder from {cfg.encoder_path} ({speech.source}): {report.text()}")
+        if model.decoder is not None:
+            text.load_into(model.decoder, cfg.decoder_path)
+        logger.info("parameters\n" + describe_groups(model.parameter_groups()))
+        self._model = model
+        return model
+
+    # ---- data -----------------------------------------------------------------------------------------------------
+
+    def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
+        """Read the manifest of a split, check its languages, and fill the feature cache.
+
+        A set that is decoded (``task_cfg`` is given) may lack the texts.
+
+        Raises:
+            ManifestError: the manifest breaks a rule, lacks a column, or a language has no tag.
+        """
+        tasks = parse_tasks(self.cfg.tasks)
+        columns = required_columns(tasks, with_text=task_cfg is None, language=self.cfg.target_language)
+        manifest = read_manifest(Path(self.cfg.data) / f"{split}.tsv", columns)
+        options = make_dataset_options(self.cfg, split)
+        parts = {}
+        for task in tasks:
+            targets = TargetTexts(manifest, self.vocabulary, task, self.cfg.target_language)
+            parts[task] = SpeechTextDataset(manifest, options, targets=targets)
+        dataset: Any = MultitaskDataset(parts) if len(parts) > 1 else parts[tasks[0]]
+        if self.cfg.feature_cache:
+            model = self._model
+            cache = attach_feature_cache(
+                self.cfg.feature_cache,
+                dataset,
+                model.encoder,
+                constant=model.features_are_constant,
+                whole=model.frames_are_constant,
+            )
+            self._cache_seconds = cache.build_seconds
+        self.datasets[split] = dataset
+
+    def max_positions(self) -> Optional[int]:
+        """No limit: the data sets' limits are in seconds."""
+        return None
+
+    # ---- decoding -------------------------------------------------------------------------------------------------
+
+    def build_generator(self, models: Any, args: Any, extra_gen_cls_kwargs: Any = None, **kwargs: Any) -> Any:
+        """The host's generator over views of the models, which leaves language tags out of what it prints."""
+        if self.cfg.trim_vocabulary:
+            kept = find_kept(self.cfg, self.vocabulary)
+            logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")
+            self.vocabulary.trim(kept)
+            for model in models:
+                model.trim_vocabulary(kept)
+        extra = {**(extra_gen_cls_kwargs or {}), "symbols_to_strip_from_output": self.vocabulary.tag_ids}
+        if self.cfg.bf16 is True:
+            models = [model.to(torch.bfloat16) for model in models]
+        views = [BeamSearchView(model) for model in models]
+        return super().build_generator(views, args, extra_gen_cls_kwargs=extra, **kwargs)
+
+    def inference_step(
+        self, generator: Any, models: Any, sample: Any, prefix_tokens: Any = None, constraints: Any = None
+    ) -> Any:
+        """As the host's; every hypothesis begins with the tag of its row's target language."""
+        tags = sample["target_tag"].unsqueeze(1)
+        return super().inference_step(generator, models, sample, prefix_tokens=tags, constraints=constraints)
+
+    def build_bpe(self, args: Any) -> PieceJoiner:
+        """What turns pieces into text."""
+        return PieceJoiner(self.vocabulary)
+
+    def build_tokenizer(self, args: Any) -> None:
+        """There is none beside the pieces."""
+        return None
