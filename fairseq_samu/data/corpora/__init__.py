@@ -14,5 +14,6 @@ CORPORA = {
     "fillets": "fairseq_samu.data.corpora.fillets",
     "tuxpaint": "fairseq_samu.data.corpora.tuxpaint",
     "common-voice": "fairseq_samu.data.corpora.common_voice",
+    "covost2": "fairseq_samu.data.corpora.covost2",
 }
 """Module of each corpus by its name on the command line."""

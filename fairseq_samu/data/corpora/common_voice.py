@@ -6,14 +6,12 @@ client_id, path and sentence are read, which every release has; later ones add s
 """
 
 import logging
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
-from fairseq_samu.data.audio import SAMPLE_RATE, audio_samples
+from fairseq_samu.data.audio import SAMPLE_RATE
+from fairseq_samu.data.corpora.clips import map_threads, measure_clip, place_clip
 from fairseq_samu.data.corpora.common_voice_tables import (
     Clip,
     Release,
@@ -31,7 +29,6 @@ from fairseq_samu.errors import AudioError
 logger = logging.getLogger(__name__)
 DESCRIPTION = "Mozilla Common Voice, from its published folders (one or several languages)"
 REQUIRES_SOURCE = True
-_CHUNK = 1024
 _STATED_SLACK = 0.1  # s; the stated duration of a clip only saves opening those that are far outside
 
 _NOTES = """
@@ -127,7 +124,9 @@ class _Job:
             return
         durations = read_durations(release.folder)
         clips = self._usable(release, split, path, durations)
-        measured = _measure(clips, release, self.options.workers)
+        measured = map_threads(
+            lambda clip: measure_clip(release.clips / clip.path, clip.place), clips, self.options.workers
+        )
         for clip, samples in show_progress(measured, None, f"{release.folder.name} {split}"):
             self._write(release, split, clip, samples)
 
@@ -178,7 +177,7 @@ class _Job:
         name = f"{release.folder.name}/{Path(clip.path).stem}"
         row: dict[str, str | int] = {
             "id": name,
-            "audio": self._spec(release.clips / clip.path, name),
+            "audio": place_clip(self.writer, release.clips / clip.path, name, self.options.absolute),
             "n_frames": samples,
             "src_text": clip.sentence,
             "src_lang": release.lang,
@@ -188,24 +187,5 @@ class _Job:
         self.writer.add_row(split, row)
         self.writer.add_text(split, item, release.lang, clip.sentence)
 
-    def _spec(self, path: Path, name: str) -> str:
-        if self.writer.zip is not None:
-            return self.writer.zip.add(f"{name}{path.suffix}", path.read_bytes())
-        return str(path.resolve()) if self.options.absolute else os.path.relpath(path, self.writer.output)
-
     def _drop(self, release: Release, clip: Clip, reason: str) -> None:
         self.writer.drop(release.lang, clip.place, reason, f"{clip.path}: {clip.sentence}")
-
-
-def _measure(clips: Iterator[Clip], release: Release, workers: int) -> Iterator[tuple[Clip, int | AudioError]]:
-    """Decode clips on several threads, some at a time, in their order."""
-
-    def measure(clip: Clip) -> int | AudioError:
-        try:
-            return audio_samples(str(release.clips / clip.path), where=clip.place, decode=True)
-        except AudioError as error:
-            return error
-
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        while chunk := list(islice(clips, _CHUNK)):
-            yield from zip(chunk, pool.map(measure, chunk), strict=True)

@@ -1,6 +1,6 @@
 """The tables of a Common Voice release, read row by row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,11 +81,17 @@ def find_releases(source: Path, wanted: Sequence[str]) -> list[Release]:
     return [Release(folder, canonical_language(folder.name) or "") for folder in folders]
 
 
-def read_clips(path: Path) -> Iterator[Clip]:
+def split_plain(line: str) -> list[str]:
+    """Split a line into its cells; no character has a meaning but the tab."""
+    return line.split("\t")
+
+
+def read_clips(path: Path, split_line: Callable[[str], list[str]] = split_plain) -> Iterator[Clip]:
     """Read a table.
 
     Args:
         path: such as ``validated.tsv``.
+        split_line: gives the cells of a line.
 
     Yields:
         Each row, those that cannot be used included, with their fault.
@@ -101,12 +107,12 @@ def read_clips(path: Path) -> Iterator[Clip]:
             raise ManifestError(explain(f"{path}:1", ", ".join(missing), "in the header", found, "Download it again."))
         for number, line in enumerate(file, 2):
             if line.strip():
-                yield _clip(f"{path.parent.name}/{path.name}:{number}", line, header)
+                yield _clip(f"{path.parent.name}/{path.name}:{number}", line, header, split_line)
 
 
-def _clip(place: str, line: bytes, header: list[str]) -> Clip:
+def _clip(place: str, line: bytes, header: list[str], split_line: Callable[[str], list[str]]) -> Clip:
     try:
-        values = line.decode("utf-8").rstrip("\r\n").split("\t")
+        values = split_line(line.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
         return Clip(place, fault="not UTF-8")
     if len(values) != len(header):
