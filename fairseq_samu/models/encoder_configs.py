@@ -11,7 +11,7 @@ ConfigType = TypeVar("ConfigType", bound="EncoderConfig")
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """What all families share. Probabilities are in [0, 1] and act in training mode only.
+    """What all families share. Probabilities are in [0, 1] and act in training only.
 
     Attributes:
         dim: features of a frame.

@@ -203,7 +203,7 @@ class SamuXlsrMbartModel(BaseFairseqModel):
     def train(self, mode: bool = True) -> "SamuXlsrMbartModel":
         """Switch the mode of all that is tuned; what is frozen stays in evaluation mode."""
         set_training(self, mode)
-        self.training = self.encoder.training = mode  # masking is part of training, whatever is tuned
+        self.training = mode
         return self
 
     def set_num_updates(self, num_updates: int) -> None:

@@ -115,7 +115,7 @@ class SpeechEncoder(nn.Module, ABC):
         Args:
             source: (B, N) float wave at 16 kHz in [-1, 1].
             padding_mask: (B, N) bool, True = padding (at the end of rows), or None where nothing is padded.
-            draws: seeds of masking and layerdrop, which happen only in training mode; None for neither.
+            draws: seeds of masking and layerdrop, given in training alone; None for neither.
             return_layers: hand out the output of every layer too.
 
         Returns:
@@ -193,7 +193,7 @@ class SpeechEncoder(nn.Module, ABC):
 
     def draw_time_mask(self, lengths: Tensor, size: int, draws: TrainingDraws | None) -> Tensor | None:
         """Draw the (B, size) bool mask of masked positions, or None where nothing is masked."""
-        if not self.training or draws is None or self.masking.time_prob <= 0.0:
+        if draws is None or self.masking.time_prob <= 0.0:
             return None
         seeds = draws.row_seeds(TIME_STREAM)
         masks = draw_span_masks(lengths.tolist(), size, self.masking.time_prob, self.masking.time_length, seeds)
@@ -201,7 +201,7 @@ class SpeechEncoder(nn.Module, ABC):
 
     def draw_channel_mask(self, batch: Tensor, channels: int, draws: TrainingDraws | None) -> Tensor | None:
         """Draw the (B, channels) bool mask of channels that are zeroed, or None where none is."""
-        if not self.training or draws is None or self.masking.channel_prob <= 0.0:
+        if draws is None or self.masking.channel_prob <= 0.0:
             return None
         seeds = draws.row_seeds(CHANNEL_STREAM)
         lengths = [channels] * batch.size(0)
@@ -225,8 +225,8 @@ class SpeechEncoder(nn.Module, ABC):
         attention_mask = None if padding_mask is None else valid_keys(padding_mask)
         collected = [x] if return_layers else []
         for index, layer in enumerate(self.transformer_layers()):
-            if not self.training or draws is None or draws.keeps_layer(index, self.layerdrop):
-                if self.checkpoint_activations and self.training and torch.is_grad_enabled():
+            if draws is None or draws.keeps_layer(index, self.layerdrop):
+                if self.checkpoint_activations and torch.is_grad_enabled():
                     x = checkpoint(layer, x, attention_mask, use_reentrant=False)
                 else:
                     x = layer(x, attention_mask)
