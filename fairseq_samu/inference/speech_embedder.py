@@ -3,26 +3,26 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from fairseq_samu.checkpoints.key_report import fingerprint, load_strict
 from fairseq_samu.checkpoints.speech_encoder import read_trained_model
-from fairseq_samu.data.audio import SAMPLE_RATE, read_audio
-from fairseq_samu.errors import AudioError, explain
-from fairseq_samu.inference.segmentation import Segment, segment_wave
+from fairseq_samu.data.audio import SAMPLE_RATE
+from fairseq_samu.inference.recordings import (
+    Batching,
+    Piece,
+    Recording,
+    batch_recordings,
+    list_recordings,
+    pad_pieces,
+)
 from fairseq_samu.models.samu_xlsr import SentenceHead
 from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoders import TRAINING_OPTIONS, build_speech_encoder
-
-# A path, an archive spec, or samples at 16 kHz.
-Recording = Union[str, Path, NDArray[np.float32], Tensor]
-
-RECORDINGS_AT_ONCE = 256  # are held in memory, and sorted by length together
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,6 @@ class SegmentEmbedding:
     start_seconds: float
     end_seconds: float
     embedding: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A segment on its way through the model: which recording it is of, and its samples."""
-
-    recording: int
-    segment: Segment
-    wave: NDArray[np.float32]
 
 
 class SpeechEmbedder:
@@ -81,9 +72,7 @@ class SpeechEmbedder:
         self.encoder = encoder.to(device).eval()
         self.head = head.to(device).eval()
         self.device = torch.device(device)
-        self.batch_seconds = batch_seconds
-        self.max_seconds = max_seconds
-        self.root = root
+        self.batching = Batching(batch_seconds, max_seconds, root)
 
     @classmethod
     def load(
@@ -149,7 +138,7 @@ class SpeechEmbedder:
         Raises:
             AudioError: naming the recording, when one cannot be read or holds no samples.
         """
-        listed = _listed(recordings)
+        listed = list_recordings(recordings)
         sums = np.zeros((len(listed), self.dim))
         weights = np.zeros((len(listed), 1))
         for piece, embedding, _ in self._run(listed):
@@ -170,7 +159,7 @@ class SpeechEmbedder:
         Raises:
             AudioError: see :meth:`encode`.
         """
-        listed = _listed(recordings)
+        listed = list_recordings(recordings)
         found: list[list[SegmentEmbedding]] = [[] for _ in listed]
         for piece, embedding, _ in self._run(listed):
             start, end = piece.segment.start / SAMPLE_RATE, piece.segment.end / SAMPLE_RATE
@@ -189,72 +178,22 @@ class SpeechEmbedder:
         Raises:
             AudioError: see :meth:`encode`.
         """
-        listed = _listed(recordings)
+        listed = list_recordings(recordings)
         found: list[list[tuple[int, NDArray[np.float32]]]] = [[] for _ in listed]
         for piece, _, frames in self._run(listed):
             found[piece.recording].append((piece.segment.start, frames))
         return [np.concatenate([part for _, part in sorted(parts, key=lambda part: part[0])]) for parts in found]
 
-    def _run(self, recordings: list[Recording]) -> Iterator[tuple[_Piece, NDArray[np.float32], NDArray[np.float32]]]:
+    def _run(self, recordings: list[Recording]) -> Iterator[tuple[Piece, NDArray[np.float32], NDArray[np.float32]]]:
         """Yield every segment with its (E,) embedding and (T, D) frames, in no particular order."""
-        for first in range(0, len(recordings), RECORDINGS_AT_ONCE):
-            pieces: list[_Piece] = []
-            for index in range(first, min(first + RECORDINGS_AT_ONCE, len(recordings))):
-                wave = self._read(recordings[index], index)
-                for segment in segment_wave(wave, self.max_seconds, min(1.0, self.max_seconds / 4)):
-                    pieces.append(_Piece(index, segment, wave[segment.start : segment.end]))
-            for batch in _batches(pieces, int(self.batch_seconds * SAMPLE_RATE)):
-                yield from self._encode_batch(batch)
+        for batch in batch_recordings(recordings, self.batching):
+            yield from self._encode_batch(batch)
 
     @torch.inference_mode()
-    def _encode_batch(self, pieces: list[_Piece]) -> list[tuple[_Piece, NDArray[np.float32], NDArray[np.float32]]]:
-        lengths = torch.tensor([len(piece.wave) for piece in pieces])
-        source = torch.zeros(len(pieces), int(lengths.max()))
-        for row, piece in enumerate(pieces):
-            source[row, : len(piece.wave)] = torch.from_numpy(piece.wave)
-        padding_mask = torch.arange(source.size(1))[None, :] >= lengths[:, None]
-        encoded = self.encoder(source.to(self.device), padding_mask.to(self.device))
+    def _encode_batch(self, pieces: list[Piece]) -> list[tuple[Piece, NDArray[np.float32], NDArray[np.float32]]]:
+        source, padding_mask = pad_pieces(pieces, self.device)
+        encoded = self.encoder(source, padding_mask)
         embeddings = self.head(encoded.frames, encoded.padding_mask).float().cpu().numpy()
-        counts = self.encoder.count_frames(lengths).tolist()
+        counts = self.encoder.count_frames((~padding_mask).sum(dim=1)).tolist()
         frames = encoded.frames.float().cpu().numpy()
         return [(piece, embeddings[row], frames[row, : counts[row]]) for row, piece in enumerate(pieces)]
-
-    def _read(self, recording: Recording, index: int) -> NDArray[np.float32]:
-        """Read a recording, or check given samples."""
-        if isinstance(recording, (str, Path)):
-            return read_audio(str(recording), self.root)
-        samples = recording.detach().cpu().numpy() if isinstance(recording, Tensor) else np.asarray(recording)
-        fault = None
-        if samples.ndim != 1 or not len(samples):
-            fault = f"an array of shape {samples.shape}"
-        elif samples.dtype.kind != "f":
-            fault = f"an array of {samples.dtype}"
-        elif not np.isfinite(samples).all():
-            fault = "an array with NaN or infinite values"
-        if fault:
-            mend = "Average the channels, resample to 16 kHz, and scale to [-1, 1]."
-            rule = "(N,) finite float samples at 16 kHz in [-1, 1]"
-            raise AudioError(explain(f"recording {index}", "samples", rule, fault, mend))
-        return np.ascontiguousarray(samples, dtype=np.float32)
-
-
-def _listed(recordings: Sequence[Recording] | Recording) -> list[Recording]:
-    """Take one recording alone as a list of one; a two-dimensional array is a list of its rows."""
-    if isinstance(recordings, (str, Path)):
-        return [recordings]
-    if isinstance(recordings, (np.ndarray, Tensor)) and recordings.ndim == 1:
-        return [recordings]
-    return list(recordings)
-
-
-def _batches(pieces: list[_Piece], max_samples: int) -> Iterator[list[_Piece]]:
-    """Group segments of like length so that a padded batch holds at most ``max_samples``, or one segment."""
-    batch: list[_Piece] = []
-    for piece in sorted(pieces, key=lambda piece: len(piece.wave), reverse=True):
-        # Longest first: the first of a batch tells how long its padded rows are.
-        if batch and (len(batch) + 1) * len(batch[0].wave) > max_samples:
-            yield batch
-            batch = []
-        batch.append(piece)
-    if batch:
-        yield batch
