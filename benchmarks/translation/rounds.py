@@ -1,0 +1,60 @@
+"""Repetitions of several arms in turn (A B C A B C ...), so that what disturbs the machine disturbs all alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.translation.worker import RemoteWorker
+
+
+@dataclass
+class Timings:
+    """What an arm took in each round.
+
+    Attributes:
+        seconds: of each repetition.
+        result: what the last repetition gave.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float:
+        """Median of the repetitions, in seconds."""
+        return median(self.seconds)
+
+    def times_faster_than(self, other: "Timings") -> float:
+        """Median over the rounds of the other's time divided by this one's."""
+        return median(theirs / ours for ours, theirs in zip(self.seconds, other.seconds, strict=True))
+
+
+def take_turns(
+    workers: Mapping[str, RemoteWorker],
+    task: str,
+    rounds: int,
+    after_round: Callable[[], None] = lambda: None,
+) -> dict[str, Timings]:
+    """Warm every worker up once, then measure all of them in turn.
+
+    Args:
+        workers: by name.
+        task: method of the worker that reports its ``seconds``.
+        rounds: repetitions.
+        after_round: what else is measured in each round.
+
+    Returns:
+        Timings by name.
+    """
+    timings = {name: Timings() for name in workers}
+    for worker in workers.values():
+        worker.call(task)
+        worker.call("forget_peak")
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            result = worker.call(task)
+            timings[name].seconds.append(result["seconds"])
+            timings[name].result = result
+        after_round()
+    return timings

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Speech translation beside fairseq's xm_transformer and Hugging Face's SpeechEncoderDecoder: same weights, same work.
+#
+#     benchmarks/translation/run.sh [OUTPUT]      # OUTPUT: outputs/translation_benchmark in the clone
+#
+# SIZE=small (the default, under ten minutes on two cores), SIZE=paper (the paper's 799 million parameters: 16 GiB of
+# memory, half an hour) or SIZE=tiny (seconds, for a test). THREADS of every system: as many as there are cores.
+# Writes results.json and results.md into OUTPUT. Measured: RESULTS.md beside this file.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../../examples/environment.sh"
+size=${SIZE:-small}
+output=$(realpath -m "${1:-$SAMU_ROOT/outputs/translation_benchmark}")
+samu_environment transformers
+cd "$SAMU_ROOT"
+samu_run python -m benchmarks.translation.compare --size "$size" --output "$output" ${THREADS:+--threads "$THREADS"}
