@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fairseq_samu.data.corpora.common_voice_tables import split_names
+from fairseq_samu.data.corpora.names import split_names
 from fairseq_samu.data.sentencepiece_training import (
     MODEL,
     MODEL_TYPES,

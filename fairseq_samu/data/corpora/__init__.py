@@ -15,5 +15,6 @@ CORPORA = {
     "tuxpaint": "fairseq_samu.data.corpora.tuxpaint",
     "common-voice": "fairseq_samu.data.corpora.common_voice",
     "covost2": "fairseq_samu.data.corpora.covost2",
+    "europarl-st": "fairseq_samu.data.corpora.europarl_st",
 }
 """Module of each corpus by its name on the command line."""

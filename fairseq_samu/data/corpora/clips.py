@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def map_threads(
-    work: Callable[[Thing], Result], things: Iterator[Thing], workers: int
+    work: Callable[[Thing], Result], things: Iterator[Thing], workers: int, ahead: int = _CHUNK
 ) -> Iterator[tuple[Thing, Result]]:
     """Work on things on several threads, some at a time.
 
@@ -26,12 +26,13 @@ def map_threads(
         work: what is done with each.
         things: read as they are needed.
         workers: number of threads.
+        ahead: how many results may wait in memory.
 
     Yields:
         Each thing and its result, in the order of the things.
     """
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        while chunk := list(islice(things, _CHUNK)):
+        while chunk := list(islice(things, ahead)):
             yield from zip(chunk, pool.map(work, chunk), strict=True)
 
 

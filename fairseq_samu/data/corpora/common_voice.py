@@ -18,8 +18,8 @@ from fairseq_samu.data.corpora.common_voice_tables import (
     find_releases,
     read_clips,
     read_durations,
-    split_names,
 )
+from fairseq_samu.data.corpora.names import split_names
 from fairseq_samu.data.corpora.progress import show_progress
 from fairseq_samu.data.corpora.recordings import Limits
 from fairseq_samu.data.corpora.splits import text_key

@@ -48,11 +48,6 @@ class Clip:
     fault: str = ""
 
 
-def split_names(names: str) -> list[str]:
-    """Split names that stand between commas."""
-    return [name.strip() for name in names.split(",") if name.strip()]
-
-
 def find_releases(source: Path, wanted: Sequence[str]) -> list[Release]:
     """Find the languages of a source.
 

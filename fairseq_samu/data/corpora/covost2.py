@@ -11,13 +11,12 @@ from pathlib import Path
 
 from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.corpora.clips import map_threads, measure_clip, place_clip
-from fairseq_samu.data.corpora.common_voice_tables import split_names
 from fairseq_samu.data.corpora.covost2_tables import Direction, Utterance, find_directions, join_tables
+from fairseq_samu.data.corpora.names import choose_languages, split_names
 from fairseq_samu.data.corpora.progress import show_progress
 from fairseq_samu.data.corpora.splits import text_key
 from fairseq_samu.data.corpora.writer import CorpusWriter
-from fairseq_samu.data.language_codes import canonical_language
-from fairseq_samu.errors import AudioError, ConfigError, explain
+from fairseq_samu.errors import AudioError
 
 DESCRIPTION = "CoVoST 2: Common Voice 4 with translations into English and out of it"
 REQUIRES_SOURCE = True
@@ -84,7 +83,7 @@ def prepare(source: Path, cache: Path | None, writer: CorpusWriter, options: Opt
         ManifestError: where a table lacks a column that is needed.
     """
     directions = find_directions(source, split_names(options.pairs))
-    trained = _trained_languages(options.train_languages, directions)
+    trained = choose_languages(options.train_languages, {each.release.lang for each in directions}, "--train-languages")
     job = _Job(writer, options, directions)
     # Held-out rows of all pairs come first: a sentence or a translation may stand in the tables of two pairs.
     for split in (*HELD_OUT, "train"):
@@ -95,16 +94,6 @@ def prepare(source: Path, cache: Path | None, writer: CorpusWriter, options: Opt
     credits = "Common Voice, https://commonvoice.mozilla.org/, by its volunteers.\nCoVoST 2, arXiv:2007.10310.\n"
     writer.add_document("CREDITS.txt", credits)
     writer.add_document("LICENSE.txt", "CC0 1.0 Universal, https://creativecommons.org/publicdomain/zero/1.0/\n")
-
-
-def _trained_languages(wanted: str, directions: list[Direction]) -> set[str]:
-    there = {direction.release.lang for direction in directions}
-    chosen = {canonical_language(name) or name for name in split_names(wanted)}
-    if chosen - there:
-        rule = f"languages of speech of the pairs ({' '.join(sorted(there))})"
-        absent = ", ".join(sorted(chosen - there))
-        raise ConfigError(explain("--train-languages", "language", rule, absent, "Change it."))
-    return chosen or there
 
 
 class _Job:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fairseq_samu.data.corpora.common_voice_tables import split_names
 from fairseq_samu.data.corpora.lua_dialogs import Line, parse_dialogs
+from fairseq_samu.data.corpora.names import split_names
 from fairseq_samu.data.corpora.packages import fetch_packages, read_document, unpack_packages
 from fairseq_samu.data.corpora.recordings import (
     Limits,
