@@ -33,7 +33,7 @@ def measure(size: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         whole, tuned = Path(folder) / "whole.pt", Path(folder) / "tuned.safetensors"
         torch.save(as_host_checkpoint(loaded), whole)
-        write_tuned(tuned, split_tuned(loaded, {name for name in state if is_tuned(name)}, probe))
+        write_tuned(tuned, split_tuned(loaded, {name: "tuned" for name in state if is_tuned(name)}, probe))
         found = {"whole_bytes": whole.stat().st_size, "adapter_bytes": tuned.stat().st_size}
     return {**found, "share": found["adapter_bytes"] / found["whole_bytes"]}
 

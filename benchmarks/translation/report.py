@@ -21,10 +21,11 @@ def write_report(results: dict[str, Any]) -> str:
     """
     machine = results["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    where = f"{machine['cores']} cores, {machine['threads']} threads, {machine['memory_bytes'] / 2**30:.0f} GiB"
+    busy = f"load before {machine['load_before']:.1f}"
     lines = [
         f"Size `{results['size']}`, {results['rounds']} rounds in turn, medians. {machine['date']}, {machine['cpu']},"
-        f" {machine['cores']} cores, {machine['threads']} threads, {machine['memory_bytes'] / 2**30:.0f} GiB,"
-        f" {machine['instructions']}; Python {machine['python']}, {versions}; load before {machine['load_before']:.1f}.",
+        f" {where}, {machine['instructions']}; Python {machine['python']}, {versions}; {busy}.",
         "",
     ]
     if "parameters" in results:

@@ -26,7 +26,7 @@ class System(ABC):
     def decode(self, batch: Batch, max_tokens: int) -> list[list[int]]:
         """Translate by a beam of 5: the ids of each row's best hypothesis, ``[tag] pieces </s>``."""
 
-    def prepare(self, batch: Batch) -> None:
+    def prepare(self, batch: Batch) -> None:  # noqa: B027 (most cache nothing)
         """Do once for a batch what training does once for a data set; nothing, where nothing is cached."""
 
     def tuned(self) -> list[nn.Parameter]:

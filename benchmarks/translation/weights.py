@@ -68,7 +68,7 @@ def _draw(name: str, shape: torch.Size, generator: torch.Generator, layers: int)
     if name.endswith("weight_g"):
         return tensor.mul_(0.1).add_(4.0)
     if len(shape) < 2:
-        is_norm_weight = "norm" in name and name.endswith("weight") or ".2.1.weight" in name
+        is_norm_weight = ("norm" in name and name.endswith("weight")) or ".2.1.weight" in name
         return tensor.mul_(0.1).add_(1.0) if is_norm_weight else tensor.mul_(0.1)
     fan_in = shape[-1] if name.endswith(("embed_tokens.weight", "embed_positions.weight")) else shape[1:].numel()
     residual = name.endswith(("out_proj.weight", "fc2.weight", "up.weight"))
