@@ -18,6 +18,7 @@ from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
+from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.samu_xlsr_mbart import ADAPTER_MARK
 from fairseq_samu.models.tuning import describe_groups
 from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
@@ -150,16 +151,22 @@ class MultitaskStTask(SpeechTask):
     # ---- decoding -------------------------------------------------------------------------------------------------
 
     def build_generator(self, models: Any, args: Any, extra_gen_cls_kwargs: Any = None, **kwargs: Any) -> Any:
-        """The host's generator over views of the models, which leaves language tags out of what it prints."""
+        """The host's generator over views of the models, or best-path decoding where a model has CTC alone.
+
+        Language tags are left out of what is printed.
+        """
         if self.cfg.trim_vocabulary:
             kept = find_kept(self.cfg, self.vocabulary)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")
             self.vocabulary.trim(kept)
             for model in models:
                 model.trim_vocabulary(kept)
-        extra = {**(extra_gen_cls_kwargs or {}), "symbols_to_strip_from_output": self.vocabulary.tag_ids}
         if self.cfg.bf16 is True:
             models = [model.to(torch.bfloat16) for model in models]
+        vocabulary = self.vocabulary
+        if models[0].decoder is None:
+            return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids)
+        extra = {**(extra_gen_cls_kwargs or {}), "symbols_to_strip_from_output": vocabulary.tag_ids}
         views = [BeamSearchView(model) for model in models]
         return super().build_generator(views, args, extra_gen_cls_kwargs=extra, **kwargs)
 
