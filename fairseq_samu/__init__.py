@@ -1,14 +1,14 @@
 """Semantic speech encoders, trained once and reused: a plugin of fairseq.
 
 ``fairseq-train --user-dir fairseq_samu`` imports this package, which registers its tasks, models and criterions.
-From Python, ``SpeechEmbedder`` loads what was trained.
+From Python, ``SpeechEmbedder`` and ``SpeechTranslator`` load what was trained.
 """
 
 import sys
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SpeechEmbedder", "__version__", "register"]
+__all__ = ["SpeechEmbedder", "SpeechTranslator", "__version__", "register"]
 
 
 def register() -> None:
@@ -22,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from fairseq_samu.inference.speech_embedder import SpeechEmbedder
 
         return SpeechEmbedder
+    if name == "SpeechTranslator":
+        from fairseq_samu.inference.speech_translator import SpeechTranslator
+
+        return SpeechTranslator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,0 +1,238 @@
+"""Translations and transcripts of recordings, by a trained model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from fairseq.sequence_generator import SequenceGenerator
+
+from fairseq_samu.checkpoints.trained_translator import read_trained_translator
+from fairseq_samu.data.audio import SAMPLE_RATE
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.errors import CheckpointError, ConfigError, explain
+from fairseq_samu.inference.recordings import (
+    Batching,
+    Piece,
+    Recording,
+    batch_recordings,
+    list_recordings,
+    pad_pieces,
+)
+from fairseq_samu.inference.translator_building import build_translator, build_vocabulary
+from fairseq_samu.models.beam_search_view import BeamSearchView
+from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
+
+MAX_TOKENS = 200  # of a text; the default of `fairseq-generate --max-len-b`
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A text that may have been said.
+
+    Attributes:
+        text: plain text.
+        score: mean log-probability of its tokens, tag and end included, in nats.
+    """
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class TranslatedSegment:
+    """A part of a recording, and what it says.
+
+    Attributes:
+        start_seconds: where it begins.
+        end_seconds: where it ends.
+        hypotheses: the best texts, best first.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    hypotheses: list[Hypothesis]
+
+    @property
+    def text(self) -> str:
+        """The best text."""
+        return self.hypotheses[0].text
+
+
+class SpeechTranslator:
+    """A trained speech translation model, for use.
+
+    Recordings are batched by length; a recording's text does not depend on the others, nor on their order (beyond the
+    rounding of float32). Recordings longer than ``max_seconds`` are cut at pauses first. The search is the one that
+    ``fairseq-generate`` does, and writes the same texts.
+
+    Args:
+        model: with a decoder.
+        vocabulary: of the decoder.
+        tasks: what the model was trained to do: ``st``, ``asr``.
+        device: where the model runs.
+        batching: how recordings are read, cut and batched.
+
+    Example:
+        >>> translator = SpeechTranslator.load("checkpoints/checkpoint_best.pt")  # doctest: +SKIP
+        >>> translator.translate(["one.wav", "two.flac"], target_language="en")  # doctest: +SKIP
+        ['Where is the key?', 'Behind the door.']
+    """
+
+    def __init__(
+        self,
+        model: SamuXlsrMbartModel,
+        vocabulary: Vocabulary,
+        tasks: Sequence[str] = ("st",),
+        device: str | torch.device = "cpu",
+        batching: Batching | None = None,
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.vocabulary = vocabulary
+        self.tasks = tuple(tasks)
+        self.device = torch.device(device)
+        self.batching = batching or Batching()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        device: str | torch.device = "cpu",
+        batch_seconds: float = 60.0,
+        max_seconds: float = 20.0,
+        root: str | Path | None = None,
+    ) -> "SpeechTranslator":
+        """Load a training checkpoint.
+
+        Args:
+            path: the file; nothing else of the training machine is needed.
+            device: where the model runs.
+            batch_seconds: audio in one batch, with padding, in seconds.
+            max_seconds: longest segment, in seconds.
+            root: folder that relative paths of recordings start from.
+
+        Raises:
+            CheckpointError: when it is missing, damaged, unsafe, of another model, or has no decoder.
+        """
+        loaded = read_trained_translator(path)
+        vocabulary = build_vocabulary(loaded.vocabulary)
+        model = build_translator(loaded, vocabulary, where=str(path))
+        if model.decoder is None:
+            mend = "Train without --without-decoder."
+            raise CheckpointError(explain(str(path), "model", "one with a decoder", "one for CTC alone", mend))
+        tasks = str(loaded.config.get("task", {}).get("tasks", "st")).split(",")
+        batching = Batching(batch_seconds, max_seconds, root)
+        return cls(model, vocabulary, [task.strip() for task in tasks], device, batching)
+
+    @property
+    def languages(self) -> list[str]:
+        """Codes of the languages that texts can be asked for in; the model need not have learnt all of them."""
+        return self.vocabulary.languages
+
+    def translate(
+        self, recordings: Sequence[Recording] | Recording, target_language: str | Sequence[str] = "en", beam: int = 5
+    ) -> list[str]:
+        """Translate recordings.
+
+        Args:
+            recordings: paths, archive specs (``archive.zip:offset:length``), or (N,) float samples at 16 kHz in
+                [-1, 1] as arrays or tensors; one alone is taken as a list of one.
+            target_language: ISO or mBART-50 code of the texts, or one for each recording.
+            beam: width of the search.
+
+        Returns:
+            One text a recording, in the order of ``recordings``; those of segments with a space between them.
+
+        Raises:
+            AudioError: naming the recording, when one cannot be read or holds no samples.
+            ConfigError: a language has no tag, or the model was not trained to translate.
+        """
+        self._require("st", "translate")
+        return [_join(found) for found in self.translate_segments(recordings, target_language, beam)]
+
+    def transcribe(
+        self, recordings: Sequence[Recording] | Recording, language: str | Sequence[str], beam: int = 5
+    ) -> list[str]:
+        """Write down what recordings say, in the language they say it in.
+
+        Args:
+            recordings: see :meth:`translate`.
+            language: ISO or mBART-50 code of what is spoken, or one for each recording.
+            beam: width of the search.
+
+        Returns:
+            As :meth:`translate`.
+
+        Raises:
+            AudioError: see :meth:`translate`.
+            ConfigError: a language has no tag, or the model was not trained to transcribe.
+        """
+        self._require("asr", "transcribe")
+        return [_join(found) for found in self.translate_segments(recordings, language, beam)]
+
+    def translate_segments(
+        self,
+        recordings: Sequence[Recording] | Recording,
+        target_language: str | Sequence[str] = "en",
+        beam: int = 5,
+        nbest: int = 1,
+    ) -> list[list[TranslatedSegment]]:
+        """Write the texts of every segment of recordings.
+
+        Args:
+            recordings: see :meth:`translate`.
+            target_language: see :meth:`translate`.
+            beam: width of the search.
+            nbest: texts of each segment, at most ``beam``.
+
+        Returns:
+            For each recording its segments in order; a recording of at most ``max_seconds`` is one segment.
+
+        Raises:
+            AudioError: see :meth:`translate`.
+            ConfigError: a language has no tag, or the numbers do not fit.
+        """
+        listed = list_recordings(recordings)
+        tags = self._tags(target_language, len(listed))
+        if not 1 <= nbest <= beam:
+            rule = "from 1 to beam"
+            raise ConfigError(explain("", "nbest", rule, f"{nbest} with a beam of {beam}", "Widen the beam."))
+        found: list[list[TranslatedSegment]] = [[] for _ in listed]
+        for piece, hypotheses in self._search(listed, tags, beam, nbest):
+            start, end = piece.segment.start / SAMPLE_RATE, piece.segment.end / SAMPLE_RATE
+            found[piece.recording].append(TranslatedSegment(start, end, hypotheses))
+        return [sorted(segments, key=lambda segment: segment.start_seconds) for segments in found]
+
+    def _search(
+        self, recordings: list[Recording], tags: list[int], beam: int, nbest: int
+    ) -> Iterator[tuple[Piece, list[Hypothesis]]]:
+        """Yield every segment with its best texts, in no particular order."""
+        view = BeamSearchView(self.model)
+        generator = SequenceGenerator([view], self.vocabulary.dictionary, beam_size=beam, max_len_b=MAX_TOKENS)
+        for batch in batch_recordings(recordings, self.batching):
+            source, padding_mask = pad_pieces(batch, self.device)
+            prefix = torch.tensor([[tags[piece.recording]] for piece in batch], device=self.device)
+            sample = {"net_input": {"source": source, "padding_mask": padding_mask}}
+            for piece, best in zip(batch, generator.generate([view], sample, prefix_tokens=prefix), strict=True):
+                yield piece, [self._hypothesis(one["tokens"], float(one["score"])) for one in best[:nbest]]
+
+    def _hypothesis(self, tokens: torch.Tensor, score: float) -> Hypothesis:
+        return Hypothesis(self.vocabulary.decode(tokens), score)
+
+    def _tags(self, languages: str | Sequence[str], count: int) -> list[int]:
+        """Find the tag of every recording's text."""
+        listed = [languages] * count if isinstance(languages, str) else list(languages)
+        if len(listed) != count:
+            mend = "Name one language, or one for each recording."
+            raise ConfigError(explain("", "target_language", f"one, or {count} for {count}", len(listed), mend))
+        return [self.vocabulary.tag(language) for language in listed]
+
+    def _require(self, task: str, verb: str) -> None:
+        if task not in self.tasks:
+            rule, mend = f"trained with `{task}` in --tasks to {verb}", "Use a checkpoint of such a training."
+            raise ConfigError(explain("", "model", rule, ",".join(self.tasks), mend))
+
+
+def _join(segments: list[TranslatedSegment]) -> str:
+    """Join the texts of segments with spaces; nothing stands for one without text."""
+    return " ".join(segment.text for segment in segments if segment.text)
