@@ -4,8 +4,10 @@ import argparse
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fairseq_samu.errors import CheckpointError, explain
 
@@ -56,16 +58,37 @@ def save_whole(state: Any, filename: str, async_write: bool = False) -> None:
 
     if async_write:
         logger.warning("checkpoints are written at once: --write-checkpoints-asynchronously has no effect")
+    with _replacing(filename) as file:
+        torch.save(state, file)
+
+
+def write_whole(filename: str | Path, data: bytes) -> None:
+    """Write a file so that it is either its old self or the whole new one.
+
+    Args:
+        filename: the file.
+        data: its contents.
+
+    Raises:
+        CheckpointError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    with _replacing(str(filename)) as file:
+        file.write(data)
+
+
+@contextmanager
+def _replacing(filename: str) -> Iterator[BinaryIO]:
     partial = Path(filename + PARTIAL)
     try:
         with partial.open("wb") as file:
-            torch.save(state, file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(filename)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         raise _cannot_write(filename, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _cannot_write(filename: str, error: BaseException) -> CheckpointError:

@@ -29,7 +29,7 @@ VERBS = {
     "retrieve": "find texts and recordings by recordings, and measure the recall",
     "score": "score understanding, translation or recognition from plain text files",
     "report": "turn results into a page with plots and playable recordings",
-    "adapters": "list, extract or insert the adapters of a checkpoint",
+    "adapters": "keep the tuned parameters of a checkpoint apart from its base, and put them back",
 }
 
 

@@ -1,0 +1,180 @@
+"""Files that hold only what training has changed of a model, to be put back into the weights it began from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fairseq_samu.checkpoints.key_report import fingerprint
+from fairseq_samu.checkpoints.safe_loading import read_safetensors
+from fairseq_samu.checkpoints.saving import write_whole
+from fairseq_samu.checkpoints.trained_translator import LoadedTranslator
+from fairseq_samu.errors import CheckpointError, explain, report_all
+
+VERSION = "1"
+MEND = "Give a file that `fairseq-samu adapters extract` wrote."
+# Of the probe, relative to its largest value: far above what another machine rounds otherwise.
+TOLERANCE = 1e-3
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}
+_PARTS = ("tuned", "vocabulary", "probe")
+_FACTS = ("config", "groups", "base_names", "base_fingerprint", "base_dtype", "base_parameters")
+
+
+@dataclass(frozen=True)
+class TunedParameters:
+    """What such a file holds.
+
+    Attributes:
+        config: as ``LoadedTranslator.config``.
+        tuned: the tuned tensors by the model's own names.
+        vocabulary: what ``Vocabulary.load_state_dict`` takes.
+        probe: outputs of the whole model, by which a merged one is known to be the same.
+        groups: how many values are tuned, by the model's groups.
+        base_names: names of the tensors that are not tuned.
+        base_fingerprint: hash of them.
+        base_dtype: their type, such as ``float32``; the base is converted to it first.
+        base_parameters: how many values they have.
+    """
+
+    config: dict[str, Any]
+    tuned: dict[str, Tensor]
+    vocabulary: dict[str, Tensor]
+    probe: dict[str, Tensor]
+    groups: dict[str, int]
+    base_names: list[str]
+    base_fingerprint: str
+    base_dtype: str
+    base_parameters: int
+
+
+def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mapping[str, Tensor]) -> TunedParameters:
+    """Take what is tuned out of a model.
+
+    Args:
+        loaded: the whole model.
+        tuned: names of the tuned tensors, each with its group.
+        probe: the model's outputs.
+
+    Raises:
+        CheckpointError: when nothing is tuned, or nothing frozen, or the frozen tensors are of several types.
+    """
+    kept = {name: tensor for name, tensor in loaded.state.items() if name in tuned}
+    frozen = {name: tensor for name, tensor in loaded.state.items() if name not in tuned}
+    dtypes = {str(tensor.dtype).removeprefix("torch.") for tensor in frozen.values()}
+    if not kept or len(dtypes) != 1 or not dtypes <= DTYPES.keys():
+        rule = "tuned in part (see --tuned-groups), its frozen part of one floating type"
+        found = f"with {len(kept)} tuned tensors, and {len(frozen)} frozen ones of types {sorted(dtypes)}"
+        raise CheckpointError(explain("", "model", rule, found, "Keep the whole checkpoint."))
+    groups: dict[str, int] = {}
+    for name, tensor in kept.items():
+        groups[tuned[name]] = groups.get(tuned[name], 0) + tensor.numel()
+    return TunedParameters(
+        config=loaded.config,
+        tuned=kept,
+        vocabulary=loaded.vocabulary,
+        probe=dict(probe),
+        groups=groups,
+        base_names=list(frozen),
+        base_fingerprint=fingerprint(frozen),
+        base_dtype=dtypes.pop(),
+        base_parameters=sum(tensor.numel() for tensor in frozen.values()),
+    )
+
+
+def merge_tuned(tuned: TunedParameters, base: Mapping[str, Tensor]) -> LoadedTranslator:
+    """Put tuned tensors back into the weights that they belong to.
+
+    Args:
+        tuned: contents of the file.
+        base: tensors by the model's own names; what is not frozen in the model is not looked at.
+
+    Returns:
+        The whole model.
+
+    Raises:
+        CheckpointError: when a frozen tensor is missing, or the base is another one.
+    """
+    where = "base"
+    if missing := [name for name in tuned.base_names if name not in base]:
+        listed = report_all([f"  {name}" for name in missing])
+        raise CheckpointError(f"{where}: {len(missing)} tensors of the model are missing in it:\n{listed}")
+    frozen = {name: base[name].to(DTYPES[tuned.base_dtype]) for name in tuned.base_names}
+    found = fingerprint(frozen)
+    if found != tuned.base_fingerprint:
+        rule = f"the one that was trained from (fingerprint {tuned.base_fingerprint[:16]})"
+        mend = "Use the pre-trained weights, or a checkpoint with the same frozen parts, that the file was made with."
+        raise CheckpointError(explain("", where, rule, f"another ({found[:16]})", mend))
+    return LoadedTranslator(tuned.config, {**frozen, **tuned.tuned}, tuned.vocabulary)
+
+
+def require_same_outputs(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Compare a merged model's outputs with those of the model that was taken apart.
+
+    Raises:
+        CheckpointError: when they differ by more than rounding explains.
+    """
+    mend = "The file is damaged, or this version of the package computes otherwise than the one that wrote it."
+    for name in sorted({*expected, *found}):
+        if name not in expected or name not in found or expected[name].shape != found[name].shape:
+            raise CheckpointError(explain("merged model", name, "there, of the same shape", "otherwise", mend))
+        largest = float(expected[name].abs().max())
+        difference = float((expected[name] - found[name]).abs().max())
+        if not difference <= TOLERANCE * largest:
+            rule = f"equal to {TOLERANCE:g} of its largest value, {largest:.4g}"
+            raise CheckpointError(explain("merged model", name, rule, f"off by {difference:.4g}", mend))
+
+
+def write_tuned(path: Path, tuned: TunedParameters) -> None:
+    """Write the file; it appears whole or not at all.
+
+    Raises:
+        CheckpointError: when it cannot be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
+        for part in _PARTS
+        for name, tensor in getattr(tuned, part).items()
+    }
+    facts = {name: json.dumps(getattr(tuned, name)) for name in _FACTS}
+    write_whole(path, save(tensors, {"format": "pt", "version": VERSION, **facts}))
+
+
+def read_tuned(path: Path) -> TunedParameters:
+    """Read such a file.
+
+    Raises:
+        CheckpointError: when it is missing, damaged, of a later version or of another kind.
+    """
+    texts = _read_facts(path)
+    tensors = read_safetensors(path)
+    parts: dict[str, Any] = {
+        part: {name.removeprefix(f"{part}/"): tensor for name, tensor in tensors.items() if name.startswith(f"{part}/")}
+        for part in _PARTS
+    }
+    try:
+        facts = {name: json.loads(texts[name]) for name in _FACTS}
+        if facts["base_dtype"] not in DTYPES:
+            raise ValueError(f"unknown type {facts['base_dtype']}")
+        return TunedParameters(**parts, **facts)
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(explain(str(path), "metadata", "complete", error, MEND)) from error
+
+
+def _read_facts(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as opened:
+            facts = opened.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(explain(str(path), "file", "a whole safetensors file", error, MEND)) from error
+    if facts.get("version") != VERSION or not facts.keys() >= set(_FACTS):
+        rule = f"one of tuned parameters, of version {VERSION}"
+        raise CheckpointError(explain(str(path), "file", rule, facts.get("version", "another"), MEND))
+    return dict(facts)

@@ -1,0 +1,76 @@
+"""Building a trained speech translation model from what a file says of it, and proving that it is the right one."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from fairseq_samu.checkpoints.key_report import load_strict
+from fairseq_samu.checkpoints.trained_translator import LoadedTranslator
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartConfig, SamuXlsrMbartModel
+from fairseq_samu.models.speech_encoder_options import build_configured_encoder
+
+PROBE_SAMPLES = 16000  # one second
+PROBE_TOKENS = 8
+PROBE_COLUMNS = 64  # of the logits for CTC
+
+
+def build_vocabulary(state: Mapping[str, Tensor]) -> Vocabulary:
+    """Build a vocabulary of what a file holds of it.
+
+    Raises:
+        ConfigError: when that is incomplete.
+    """
+    vocabulary = Vocabulary()
+    vocabulary.load_state_dict(state)
+    return vocabulary
+
+
+def build_translator(loaded: LoadedTranslator, vocabulary: Vocabulary, where: str = "checkpoint") -> SamuXlsrMbartModel:
+    """Build a trained model with its weights.
+
+    Args:
+        loaded: config and weights.
+        vocabulary: of the model.
+        where: name of the file, for messages.
+
+    Returns:
+        The model in evaluation mode, in float32; which parameters need gradients tells what was tuned.
+
+    Raises:
+        CheckpointError: when the weights do not fit the config.
+        ConfigError: when the config is impossible.
+    """
+    known = {item.name for item in fields(SamuXlsrMbartConfig)}
+    cfg = SamuXlsrMbartConfig(**{name: value for name, value in loaded.settings.items() if name in known})
+    model = SamuXlsrMbartModel(cfg, build_configured_encoder(cfg), len(vocabulary), vocabulary.pad)
+    load_strict(model, loaded.state, where=where)
+    return model.eval()
+
+
+@torch.no_grad()
+def probe_translator(model: SamuXlsrMbartModel) -> dict[str, Tensor]:
+    """Outputs of a model for a fixed second of noise and fixed first tokens, by which to know it again.
+
+    Args:
+        model: in float32; is left in evaluation mode.
+
+    Returns:
+        ``frames`` (T, D); ``hidden`` (U, D) where there is a decoder; ``ctc_logits`` (T, at most 64) where there is a
+        head for CTC; all float32 on the CPU.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    wave = torch.randn(1, PROBE_SAMPLES, generator=torch.Generator().manual_seed(0)) * 0.1
+    size = model.decoder.config.vocabulary_size if model.decoder is not None else PROBE_TOKENS
+    # the end, which begins a text, and tokens all over the vocabulary, the last ones (tags) too
+    tokens = torch.linspace(2, size - 1, PROBE_TOKENS).long().unsqueeze(0)
+    out = model(source=wave.to(device), prev_output_tokens=tokens.to(device))
+    found = {"frames": out.frames[0]}
+    if out.hidden is not None:
+        found["hidden"] = out.hidden[0]
+    if out.ctc_logits is not None:
+        found["ctc_logits"] = out.ctc_logits[0, :, :PROBE_COLUMNS]
+    return {name: tensor.float().cpu().contiguous() for name, tensor in found.items()}
