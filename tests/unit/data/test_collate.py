@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from fairseq_samu.data.collate import Item, collate, pad
+from fairseq_samu.data.collate import Item, Target, collate, pad
 
 
 def wave(length, value=1.0):
@@ -50,3 +50,28 @@ def test_pad_keeps_the_type():
     values, mask = pad([np.zeros((2, 3), np.float16), np.ones((1, 3), np.float16)])
     assert values.dtype == torch.float16
     assert mask.tolist() == [[False, False], [False, True]]
+
+
+def texts(*rows):
+    return [Item(n, 4, wave(4), target=Target("st", 9, 1, tokens)) for n, tokens in enumerate(rows)]
+
+
+def test_targets_are_padded_and_read_one_token_later():
+    batch = collate(texts(np.array([9, 5, 6, 2]), np.array([9, 7, 2])))
+    assert batch["task"] == "st"
+    assert batch["target_tag"].tolist() == [9, 9]
+    assert batch["target"].tolist() == [[9, 5, 6, 2], [9, 7, 2, 1]]
+    assert batch["target_lengths"].tolist() == [4, 3]
+    assert batch["net_input"]["prev_output_tokens"].tolist() == [[2, 9, 5, 6], [2, 9, 7, 2]]
+
+
+def test_a_set_to_decode_has_tags_alone():
+    batch = collate(texts(None, None))
+    assert batch["target"] is None
+    assert batch["target_tag"].tolist() == [9, 9]
+    assert "prev_output_tokens" not in batch["net_input"]
+
+
+def test_without_targets_there_is_no_key_of_theirs():
+    batch = collate([Item(0, 4, wave(4))])
+    assert not {"task", "target", "target_tag", "target_lengths"} & set(batch)

@@ -11,7 +11,18 @@ import fairseq_samu
 @pytest.mark.parametrize(("flags", "tpu"), [(["--bf16", "--cpu"], False), (["--bf16"], True), ([], False)])
 def test_only_the_cpu_keeps_off_the_tpu(arch, flags, tpu):
     fairseq_samu.register()
-    words = ["data", "--task", "samu_distill", "--arch", arch, "--criterion", "cosine_kd", "--optimizer", "adam", *flags]
+    words = [
+        "data",
+        "--task",
+        "samu_distill",
+        "--arch",
+        arch,
+        "--criterion",
+        "cosine_kd",
+        "--optimizer",
+        "adam",
+        *flags,
+    ]
     parsed = options.parse_args_and_arch(options.get_training_parser(), input_args=words)
     config = convert_namespace_to_omegaconf(parsed)
     assert config.common.tpu is tpu

@@ -1,0 +1,93 @@
+"""What the decoder learns to write for a row, by task, and the errors where a manifest does not say it."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fairseq", reason="the vocabulary is the host's kind")
+
+from fairseq_samu.data.manifest import read_manifest, write_manifest
+from fairseq_samu.data.targets import TargetTexts, required_columns
+from fairseq_samu.errors import ConfigError, ManifestError
+
+
+def row(name, audio, said, written, language):
+    columns = {"id": name, "audio": audio, "n_frames": 100, "src_text": said, "src_lang": "cs"}
+    return {**columns, "tgt_text": written, "tgt_lang": language}
+
+
+ROWS = [
+    row("1", "a.wav", "ano", "yes", "en"),
+    row("2", "a.wav", "ano", "ja", "de"),
+    row("3", "b.wav", "ne", "no", "en"),
+]
+TAGS = {"en": 10, "de": 11, "cs": 12}
+
+
+class FakeVocabulary:
+    pad = 1
+
+    def tag(self, language):
+        if language not in TAGS:
+            raise ConfigError(f"`language` must be one of {sorted(TAGS)}, but is '{language}' instead.")
+        return TAGS[language]
+
+    def encode(self, text, language=None):
+        return np.array([self.tag(language), *map(ord, text), 2])
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    def make(rows=ROWS, columns=tuple(ROWS[0])):
+        write_manifest(tmp_path / "rows.tsv", [{c: row[c] for c in columns} for row in rows], columns)
+        return read_manifest(tmp_path / "rows.tsv")
+
+    return make
+
+
+def test_translation_and_transcript(manifest):
+    rows = manifest()
+    translation, transcript = (TargetTexts(rows, FakeVocabulary(), task) for task in ("st", "asr"))
+    assert translation.tokens(1).tolist() == [11, ord("j"), ord("a"), 2]
+    assert (translation.tag(1), transcript.tag(1)) == (11, 12)
+    assert transcript.tokens(2).tolist() == [12, ord("n"), ord("e"), 2]
+
+
+def test_a_recording_is_transcribed_once_and_translated_into_each_language(manifest):
+    rows = manifest()
+    assert TargetTexts(rows, FakeVocabulary(), "st").distinct_recordings().tolist() == [0, 1, 2]
+    assert TargetTexts(rows, FakeVocabulary(), "asr").distinct_recordings().tolist() == [0, 2]
+
+
+def test_one_language_for_all_rows(manifest):
+    rows = manifest(columns=("id", "audio", "n_frames"))
+    texts = TargetTexts(rows, FakeVocabulary(), "st", language="de")
+    assert texts.tag(0) == 11
+    assert texts.tokens(0) is None
+
+
+def test_a_language_without_a_tag_is_named_once_with_its_first_row(manifest):
+    rows = manifest([{**ROWS[0], "tgt_lang": "be"}, ROWS[1], {**ROWS[2], "tgt_lang": "be"}])
+    with pytest.raises(ManifestError) as caught:
+        TargetTexts(rows, FakeVocabulary(), "st")
+    assert str(caught.value).count("rows.tsv:2:") == 1
+    assert "--added-languages be=RELATIVE" in str(caught.value)
+    assert TargetTexts(rows, FakeVocabulary(), "asr").tag(0) == 12
+
+
+def test_an_empty_text_is_named(manifest):
+    texts = TargetTexts(manifest([{**ROWS[0], "tgt_text": " "}]), FakeVocabulary(), "st")
+    with pytest.raises(ManifestError, match=r"rows.tsv:2: `tgt_text` must be filled in every row"):
+        texts.tokens(0)
+
+
+def test_columns_that_are_needed():
+    base = ["id", "audio", "n_frames"]
+    assert required_columns(["st"], True, "") == [*base, "tgt_text", "tgt_lang"]
+    assert required_columns(["st", "asr"], True, "") == [*base, "tgt_text", "src_text", "tgt_lang", "src_lang"]
+    assert required_columns(["st"], False, "en") == base
+
+
+def test_a_missing_column_is_one_error(manifest, tmp_path):
+    manifest(columns=("id", "audio", "n_frames", "src_text"))
+    with pytest.raises(ManifestError, match="tgt_text"):
+        read_manifest(tmp_path / "rows.tsv", required_columns(["st"], True, "en"))
