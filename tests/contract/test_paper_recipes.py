@@ -1,5 +1,6 @@
 """The flags of paper-size recipes build task, model and criterion, without the memory of the model."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,22 +11,35 @@ pytest.importorskip("fairseq", reason="recipes run on the host")
 
 from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from omegaconf import open_dict
+from omegaconf import DictConfig, open_dict
 
+from fairseq_samu.data.audio import SAMPLE_RATE
+from fairseq_samu.data.language_codes import canonical_language
+from fairseq_samu.scoring.resource_groups import COVOST2_GROUPS, parse_groups
 from tests.contract.commands import dry_run
 from tests.unit.models.test_samu_xlsr import XLSR_300M, count, tuned_groups
 
+MBART50_TOKENS = 250_054
+EUROPARL = {"en", "fr", "de", "it", "es", "pt", "pl", "ro", "nl"}
+MULTILINGUAL, ZERO_SHOT, EUROPARL_ST = (
+    f"examples/samu_xlsr_mbart/paper/{name}.sh" for name in ("covost2_multilingual", "covost2_zero_shot", "europarl_st")
+)
 
-def training_of(script: str) -> list[str]:
-    """Arguments of the recipe's fairseq-train."""
-    return next(command[1:] for command in dry_run(script) if command[0] == "fairseq-train")
+
+def config_of(script: str) -> DictConfig:
+    """Configuration that the host makes of the recipe's fairseq-train."""
+    training = next(command[1:] for command in dry_run(script) if command[0] == "fairseq-train")
+    return convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), training))
+
+
+def stage_of(script: str, *program: str) -> dict[str, str]:
+    """Options of one of the recipe's commands; one without a value has what follows it."""
+    command = next(command for command in dry_run(script) if command[: len(program)] == list(program))
+    return {name: value for name, value in itertools.pairwise([*command, ""]) if name.startswith("--")}
 
 
 def test_samu_xlsr_at_the_papers_size():
-    parser = options.get_training_parser()
-    cfg = convert_namespace_to_omegaconf(
-        options.parse_args_and_arch(parser, training_of("examples/samu_xlsr/paper/run.sh"))
-    )
+    cfg = config_of("examples/samu_xlsr/paper/run.sh")
     with open_dict(cfg):
         # the file of weights is not here; its sizes are
         cfg.model.encoder_config = json.dumps(XLSR_300M)
@@ -39,3 +53,66 @@ def test_samu_xlsr_at_the_papers_size():
     assert criterion.kd_scale == 20
     assert cfg.task.sampling_alpha == 0.05
     assert Path(cfg.task.teacher_table).name == "teacher"
+
+
+@pytest.mark.parametrize("script", [MULTILINGUAL, ZERO_SHOT, EUROPARL_ST], ids=lambda script: Path(script).stem)
+def test_speech_translation_at_the_papers_size(script):
+    cfg = config_of(script)
+    with open_dict(cfg):
+        # the files of weights are not here; their sizes are
+        cfg.model.encoder_config = json.dumps(XLSR_300M)
+        cfg.model.decoder_config = "{}"
+    task = tasks.setup_task(cfg.task, from_checkpoint=True)
+    for number in range(len(task.target_dictionary), MBART50_TOKENS):
+        task.target_dictionary.add_symbol(str(number))
+    with FakeTensorMode():
+        model = task.build_model(cfg.model, from_checkpoint=True)
+    criterion = task.build_criterion(cfg.criterion)
+    groups = model.parameter_groups()
+    tuned = {name: count(groups[name]) for name in tuned_groups(model)}
+    assert tuned == {"encoder_adapters": 25_227_264, "cross_attention": 50_380_800, "layer_norms": 77_824}
+    assert sum(tuned.values()) == 75_685_888
+    assert count(model.parameters()) == 799_336_064
+    masking = model.encoder.masking
+    assert (masking.time_prob, masking.time_length, masking.channel_prob, masking.channel_length) == (0.3, 6, 0.5, 64)
+    assert model.encoder.checkpoint_activations
+    assert (criterion.label_smoothing, criterion.ce_weight, criterion.ctc_weight) == (0.3, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("script", [MULTILINGUAL, ZERO_SHOT, EUROPARL_ST], ids=lambda script: Path(script).stem)
+def test_speech_translation_is_trained_and_decoded_as_in_the_paper(script):
+    cfg = config_of(script)
+    schedule = cfg.lr_scheduler
+    assert (schedule.warmup_steps, schedule.hold_steps, schedule.decay_steps) == (2800, 11200, 14000)
+    assert (cfg.optimization.max_update, list(cfg.optimization.lr), cfg.optimizer._name) == (28000, [0.0005], "adam")
+    workers = cfg.distributed_training.distributed_world_size
+    samples = cfg.dataset.max_tokens * workers * cfg.optimization.update_freq[0]
+    assert (workers, samples / SAMPLE_RATE / 60) == (8, 10.0)
+    assert cfg.common.fp16
+    many = "many" if script == EUROPARL_ST else "one"
+    assert Path(cfg.model.decoder_path).name == f"mbart-large-50-many-to-{many}-mmt"
+    generation = stage_of(script, "fairseq-generate")
+    assert (generation["--beam"], generation["--gen-subset"]) == ("5", "test")
+    assert generation["--path"] == f"{cfg.checkpoint.save_dir}/checkpoint_best.pt"
+    scoring = stage_of(script, "fairseq-samu", "score", "st")
+    assert scoring["--generate"] == f"{generation['--results-path']}/generate-test.txt"
+
+
+@pytest.mark.parametrize("script", [MULTILINGUAL, ZERO_SHOT], ids=lambda script: Path(script).stem)
+def test_covost2_has_the_papers_21_languages(script):
+    prepared = stage_of(script, "fairseq-samu", "prepare", "covost2")
+    pairs = [pair.split("_") for pair in prepared["--pairs"].split(",")]
+    languages = [canonical_language(source) for source, _ in pairs]
+    assert languages == [language for group in COVOST2_GROUPS.values() for language in group]
+    assert {target for _, target in pairs} == {"en"}
+    trained = prepared.get("--train-languages", ",".join(map(str, languages))).split(",")
+    assert trained == (list(COVOST2_GROUPS["high"]) if script == ZERO_SHOT else languages)
+
+
+def test_europarl_st_is_trained_on_32_of_72_directions():
+    prepared = stage_of(EUROPARL_ST, "fairseq-samu", "prepare", "europarl-st")
+    groups = parse_groups(stage_of(EUROPARL_ST, "fairseq-samu", "score", "st")["--groups"])
+    assert "--pairs" not in prepared  # all that there are
+    assert prepared["--train-languages"].split(",") == ["fr", "de", "es", "it"] == list(groups["seen"])
+    assert set(groups["seen"]) | set(groups["unseen"]) == EUROPARL
+    assert (len(groups["seen"]) * 8, len(EUROPARL) * 8) == (32, 72)
