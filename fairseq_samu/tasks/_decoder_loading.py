@@ -70,18 +70,18 @@ class PretrainedText:
         logger.info(f"decoder from {path} ({self.loaded.source}): {len(report.matched)} names matched and were loaded")
 
 
-def read_pretrained_text(cfg: MultitaskStConfig, model: Any) -> PretrainedText:
+def read_pretrained_text(cfg: MultitaskStConfig, model_cfg: Any) -> PretrainedText:
     """Read vocabulary and decoder of a training run.
 
     Args:
         cfg: options of the task.
-        model: options of the model.
+        model_cfg: options of the model.
 
     Raises:
         ConfigError: there is no vocabulary, or it lacks a language.
         CheckpointError: the decoder's folder is incomplete or damaged.
     """
-    loaded = read_mbart(model.decoder_path) if model.decoder_path else None
+    loaded = read_mbart(model_cfg.decoder_path) if model_cfg.decoder_path else None
     if loaded is not None:
         vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.sentencepiece)
     else:
@@ -93,7 +93,7 @@ def read_pretrained_text(cfg: MultitaskStConfig, model: Any) -> PretrainedText:
         whole = len(vocabulary)
         vocabulary.trim(kept)
         logger.info(f"vocabulary trimmed from {whole:,} to {len(vocabulary):,} tokens")
-    if model.decoder_from_scratch and loaded is not None:
+    if model_cfg.decoder_from_scratch and loaded is not None:
         loaded.state.clear()
     return PretrainedText(vocabulary, loaded, relatives, kept)
 
