@@ -1,8 +1,5 @@
 """Writing an encoder as a Hugging Face directory, with the sentence head beside it."""
 
-import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fairseq_samu.checkpoints.new_directory import new_directory, write_json, write_tensors
 from fairseq_samu.checkpoints.trained_model import EXPORT_CONFIG, EXPORT_HEAD, EXPORT_VERSION
 from fairseq_samu.checkpoints.wav2vec2_names import to_huggingface
 from fairseq_samu.errors import CheckpointError, explain
@@ -45,8 +43,6 @@ def export_huggingface(
     Raises:
         CheckpointError: when the folder is not empty or cannot be written, or transformers knows no such encoder.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CheckpointError(explain("", "directory", "new or empty", folder, "Choose another, or empty it."))
     family = encoder_config["family"]
     config, preprocessor, state = (_whisper if family == "whisper" else _wav2vec2)(encoder_config, encoder)
     samu = {
@@ -54,35 +50,14 @@ def export_huggingface(
         "encoder": dict(encoder_config),
         "head": dict(head_config) if head_config else None,
     }
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        temporary.mkdir(parents=True)
+    with new_directory(folder) as made:
         files = {"config.json": config, "preprocessor_config.json": preprocessor, EXPORT_CONFIG: samu}
         for name, values in files.items():
-            _write_json(temporary / name, values)
-        (temporary / "README.md").write_text(README.format(usage=USAGE[family]), encoding="utf-8")
-        _write_tensors(temporary / "model.safetensors", state)
+            write_json(made / name, values)
+        (made / "README.md").write_text(README.format(usage=USAGE[family]), encoding="utf-8")
+        write_tensors(made / "model.safetensors", state)
         if head is not None:
-            _write_tensors(temporary / EXPORT_HEAD, head)
-        temporary.replace(folder)  # an empty directory may be replaced
-    except OSError as error:
-        mend = "Check the space left and the permissions."
-        raise CheckpointError(explain(str(folder), "directory", "writable", error, mend)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _write_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, {"format": "pt"})
-    # The library writes for the owner only; the directory is for whoever may read its other files.
-    shutil.copymode(path.with_name(EXPORT_CONFIG), path)
+            write_tensors(made / EXPORT_HEAD, head)
 
 
 def _wav2vec2(

@@ -37,11 +37,12 @@ HOLDERS = (
 DAMAGED = (RuntimeError, EOFError, OSError, KeyError, ValueError, AttributeError, TypeError, IndexError)
 
 
-def read_torch_file(path: Path) -> Any:
+def read_torch_file(path: Path, lazily: bool = False) -> Any:
     """Read a file written by ``torch.save``: tensors, plain values and a few listed holders of values.
 
     Args:
         path: the file.
+        lazily: read each tensor when it is used; needs a file of torch 1.6 or later, and one that stays.
 
     Returns:
         What was saved, with all tensors on the CPU.
@@ -51,7 +52,7 @@ def read_torch_file(path: Path) -> Any:
     """
     try:
         with torch.serialization.safe_globals(_allowed()):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         named = f" It asks for `{found[1]}`." if found else ""

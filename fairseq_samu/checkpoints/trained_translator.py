@@ -1,5 +1,6 @@
 """What a training checkpoint of samu_xlsr_mbart says about the model in it."""
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,19 @@ def read_trained_translator(path: str | Path) -> LoadedTranslator:
     if not path.is_file():
         raise CheckpointError(explain("", "checkpoint", "a file", path, "Check the path."))
     return translator_from_checkpoint(read_torch_file(path), str(path))
+
+
+def find_trained_translator(path: str | Path) -> LoadedTranslator | None:
+    """As :func:`read_trained_translator`; None for anything else, of which the tensors are not even read.
+
+    Raises:
+        CheckpointError: when the file is unsafe, or one of this model that lacks its vocabulary.
+    """
+    path = Path(path).expanduser()
+    if not zipfile.is_zipfile(path):
+        return None
+    checkpoint = read_torch_file(path, lazily=True)
+    return None if translator_config(checkpoint) is None else translator_from_checkpoint(checkpoint, str(path))
 
 
 def as_host_checkpoint(loaded: LoadedTranslator) -> dict[str, Any]:

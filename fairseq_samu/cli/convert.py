@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.errors import CheckpointError, explain
+
 DESCRIPTION = (
     "Read checkpoints: fairseq files (XLS-R, wav2vec 2.0, HuBERT, forks), Hugging Face directories (Wav2Vec2, HuBERT, "
-    "Whisper), CTranslate2 Whisper files, `whisper-base`, and what this package trained or exported. Code in a file "
-    "is never run."
+    "Whisper), CTranslate2 Whisper files, `whisper-base`, and what this package trained or exported. Of a speech "
+    "translation checkpoint both encoder and decoder are written. Code in a file is never run."
 )
 
 
@@ -22,6 +24,11 @@ def add_parser(subparsers: Any) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--info", action="store_true", help="print kind, parameters by group and fingerprint as JSON")
     what.add_argument("--to", choices=["huggingface"], help="write the encoder, and the head if any, in this format")
+    parser.add_argument(
+        "--part",
+        choices=["encoder", "decoder"],
+        help="of a speech translation checkpoint only this [both, as DIRECTORY/encoder and DIRECTORY/decoder]",
+    )
     parser.add_argument("--json", metavar="FILE", default="-", help="where --info is written [standard output]")
     parser.set_defaults(func=run, parser=parser)
 
@@ -37,8 +44,10 @@ def run(args: argparse.Namespace) -> int:
     """
     if bool(args.to) != (args.directory is not None):
         args.parser.error("--to needs a DIRECTORY, and --info takes none")
+    if args.part and not args.to:
+        args.parser.error("--part belongs to --to")
     if args.to:
-        export(args.checkpoint, args.directory)
+        export(args.checkpoint, args.directory, args.part)
         return 0
     text = json.dumps(describe(args.checkpoint), indent=2) + "\n"
     if args.json == "-":
@@ -57,13 +66,18 @@ def describe(checkpoint: str) -> dict[str, Any]:
     Returns:
         Plain JSON: ``kind``, ``parameters`` by group with their ``total``, ``fingerprint`` of the encoder's weights
         and ``head_fingerprint`` (or null), the encoder's ``config``, the sizes of the ``head`` (or null), and
-        ``left_over``, the names in the file that are not used.
+        ``left_over``, the names in the file that are not used. For speech translation see ``describe_translator``.
 
     Raises:
         CheckpointError: when it cannot be read, or its weights do not fit its config.
     """
     from fairseq_samu.checkpoints import fingerprint
+    from fairseq_samu.checkpoints.trained_translator import find_trained_translator
+    from fairseq_samu.cli.convert_translator import describe_translator
 
+    translator = find_trained_translator(checkpoint)
+    if translator is not None:
+        return describe_translator(translator, checkpoint)
     loaded, encoder = _load(checkpoint)
     sizes = {name: parameter.numel() for name, parameter in encoder.named_parameters()}
     groups = encoder.parameter_groups().items()
@@ -80,20 +94,30 @@ def describe(checkpoint: str) -> dict[str, Any]:
     }
 
 
-def export(checkpoint: str, directory: Path) -> None:
+def export(checkpoint: str, directory: Path, part: str | None = None) -> None:
     """Write a checkpoint as a Hugging Face directory.
 
     Args:
         checkpoint: file, directory, or whisper-base.
         directory: what is made.
+        part: ``encoder`` or ``decoder`` of a speech translation model; None for all that there is.
 
     Raises:
-        CheckpointError: when it cannot be read or written.
+        CheckpointError: when it cannot be read or written, or has no such part.
     """
     from fairseq_samu.checkpoints.huggingface_export import export_huggingface
+    from fairseq_samu.checkpoints.trained_translator import find_trained_translator
+    from fairseq_samu.cli.convert_translator import export_translator
 
-    loaded, encoder = _load(checkpoint)
-    export_huggingface(directory, encoder.config(), encoder.state_dict(), loaded.head_config, loaded.head)
+    translator = find_trained_translator(checkpoint)
+    if translator is not None:
+        export_translator(translator, checkpoint, directory, part)
+    elif part == "decoder":
+        mend = "Leave --part out."
+        raise CheckpointError(explain(checkpoint, "decoder", "in a speech translation checkpoint", "not there", mend))
+    else:
+        loaded, encoder = _load(checkpoint)
+        export_huggingface(directory, encoder.config(), encoder.state_dict(), loaded.head_config, loaded.head)
     print(f"wrote {directory}", file=sys.stderr)
 
 

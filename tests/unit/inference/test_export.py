@@ -114,7 +114,7 @@ def test_an_export_that_fails_leaves_nothing(trained, tmp_path, monkeypatch, cap
         raise OSError(28, "No space left on device")
 
     (tmp_path / "out").mkdir()  # an empty directory may be given
-    monkeypatch.setattr("fairseq_samu.checkpoints.huggingface_export._write_tensors", full_disk)
+    monkeypatch.setattr("fairseq_samu.checkpoints.huggingface_export.write_tensors", full_disk)
     assert main(["convert", "--to", "huggingface", str(path), str(tmp_path / "out")]) == 1
     assert "No space left" in capsys.readouterr().err
     assert not list((tmp_path / "out").iterdir())
