@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from fairseq.sequence_generator import SequenceGenerator
@@ -10,7 +11,7 @@ from fairseq.sequence_generator import SequenceGenerator
 from fairseq_samu.checkpoints.trained_translator import read_trained_translator
 from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.errors import CheckpointError, ConfigError, explain
+from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.inference.recordings import (
     Batching,
     Piece,
@@ -21,6 +22,7 @@ from fairseq_samu.inference.recordings import (
 )
 from fairseq_samu.inference.translator_building import build_translator, build_vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
+from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
 
 MAX_TOKENS = 200  # of a text; the default of `fairseq-generate --max-len-b`
@@ -67,11 +69,12 @@ class SpeechTranslator:
     ``fairseq-generate`` does, and writes the same texts.
 
     Args:
-        model: with a decoder.
-        vocabulary: of the decoder.
+        model: with a decoder, or with a head for CTC alone.
+        vocabulary: of the model.
         tasks: what the model was trained to do: ``st``, ``asr``.
         device: where the model runs.
         batching: how recordings are read, cut and batched.
+        max_tokens: longest text of a segment.
 
     Example:
         >>> translator = SpeechTranslator.load("checkpoints/checkpoint_best.pt")  # doctest: +SKIP
@@ -86,12 +89,14 @@ class SpeechTranslator:
         tasks: Sequence[str] = ("st",),
         device: str | torch.device = "cpu",
         batching: Batching | None = None,
+        max_tokens: int = MAX_TOKENS,
     ) -> None:
         self.model = model.to(device).eval()
         self.vocabulary = vocabulary
         self.tasks = tuple(tasks)
         self.device = torch.device(device)
         self.batching = batching or Batching()
+        self.max_tokens = max_tokens
 
     @classmethod
     def load(
@@ -101,6 +106,7 @@ class SpeechTranslator:
         batch_seconds: float = 60.0,
         max_seconds: float = 20.0,
         root: str | Path | None = None,
+        max_tokens: int = MAX_TOKENS,
     ) -> "SpeechTranslator":
         """Load a training checkpoint.
 
@@ -110,19 +116,17 @@ class SpeechTranslator:
             batch_seconds: audio in one batch, with padding, in seconds.
             max_seconds: longest segment, in seconds.
             root: folder that relative paths of recordings start from.
+            max_tokens: longest text of a segment.
 
         Raises:
-            CheckpointError: when it is missing, damaged, unsafe, of another model, or has no decoder.
+            CheckpointError: when it is missing, damaged, unsafe, or of another model.
         """
         loaded = read_trained_translator(path)
         vocabulary = build_vocabulary(loaded.vocabulary)
         model = build_translator(loaded, vocabulary, where=str(path))
-        if model.decoder is None:
-            mend = "Train without --without-decoder."
-            raise CheckpointError(explain(str(path), "model", "one with a decoder", "one for CTC alone", mend))
         tasks = str(loaded.config.get("task", {}).get("tasks", "st")).split(",")
         batching = Batching(batch_seconds, max_seconds, root)
-        return cls(model, vocabulary, [task.strip() for task in tasks], device, batching)
+        return cls(model, vocabulary, [task.strip() for task in tasks], device, batching, max_tokens)
 
     @property
     def languages(self) -> list[str]:
@@ -183,7 +187,7 @@ class SpeechTranslator:
             recordings: see :meth:`translate`.
             target_language: see :meth:`translate`.
             beam: width of the search.
-            nbest: texts of each segment, at most ``beam``.
+            nbest: texts of each segment, at most ``beam``; a model for CTC alone has one.
 
         Returns:
             For each recording its segments in order; a recording of at most ``max_seconds`` is one segment.
@@ -207,14 +211,21 @@ class SpeechTranslator:
         self, recordings: list[Recording], tags: list[int], beam: int, nbest: int
     ) -> Iterator[tuple[Piece, list[Hypothesis]]]:
         """Yield every segment with its best texts, in no particular order."""
-        view = BeamSearchView(self.model)
-        generator = SequenceGenerator([view], self.vocabulary.dictionary, beam_size=beam, max_len_b=MAX_TOKENS)
+        generator, models = self._generator(beam)
         for batch in batch_recordings(recordings, self.batching):
             source, padding_mask = pad_pieces(batch, self.device)
             prefix = torch.tensor([[tags[piece.recording]] for piece in batch], device=self.device)
             sample = {"net_input": {"source": source, "padding_mask": padding_mask}}
-            for piece, best in zip(batch, generator.generate([view], sample, prefix_tokens=prefix), strict=True):
+            for piece, best in zip(batch, generator.generate(models, sample, prefix_tokens=prefix), strict=True):
                 yield piece, [self._hypothesis(one["tokens"], float(one["score"])) for one in best[:nbest]]
+
+    def _generator(self, beam: int) -> tuple[Any, list[Any]]:
+        """What finds texts, and the models it asks."""
+        vocabulary = self.vocabulary
+        if self.model.decoder is None:
+            return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids), [self.model]
+        views = [BeamSearchView(self.model)]
+        return SequenceGenerator(views, vocabulary.dictionary, beam_size=beam, max_len_b=self.max_tokens), views
 
     def _hypothesis(self, tokens: torch.Tensor, score: float) -> Hypothesis:
         return Hypothesis(self.vocabulary.decode(tokens), score)
