@@ -17,7 +17,7 @@ ENCODER = {
     "dim": 32, "ffn_dim": 48, "num_layers": 2, "num_heads": 4, "conv_pos": 16, "conv_pos_groups": 4,
     "conv_layers": [[16, 10, 5], *[[16, 3, 2]] * 4, *[[16, 2, 2]] * 2],
 }  # fmt: skip
-DECODER = {"dim": 32, "ffn_dim": 40, "num_layers": 2, "num_heads": 4, "max_positions": 32}
+DECODER = {"dim": 32, "ffn_dim": 40, "num_layers": 2, "num_heads": 4, "max_positions": 64}
 
 
 @dataclass
