@@ -1,7 +1,8 @@
 """The two attentions of a transformer decoder, for whole texts and one token at a time."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from fairseq_samu.ops.attention import attend
 
 
 class Attention(nn.Module):
@@ -35,11 +36,8 @@ class Attention(nn.Module):
     def attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """Fused attention over (B, heads, U, D / heads) queries and (B, heads, T, D / heads) keys and values."""
-        dropout = self.dropout if self.training else 0.0
-        return F.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal
-        )
+        """Attend from (B, heads, U, D / heads) to (B, heads, T, D / heads), see :func:`ops.attention.attend`."""
+        return attend(queries, keys, values, mask, causal, self.dropout if self.training else 0.0)
 
 
 class PastTokens:

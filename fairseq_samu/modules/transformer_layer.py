@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_samu.ops.attention import attend
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
 
 
@@ -44,13 +46,8 @@ class SelfAttention(nn.Module):
             # (B, T, D) -> (B, heads, T, D / heads)
             return projected.view(batch, frames, self.num_heads, -1).transpose(1, 2)
 
-        attended = F.scaled_dot_product_attention(
-            split(self.q_proj(x)),
-            split(self.k_proj(x)),
-            split(self.v_proj(x)),
-            attn_mask=attention_mask,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        queries, keys, values = (split(project(x)) for project in (self.q_proj, self.k_proj, self.v_proj))
+        attended = attend(queries, keys, values, attention_mask, dropout=self.dropout if self.training else 0.0)
         # (B, heads, T, D / heads) -> (B, T, D)
         return self.out_proj(attended.transpose(1, 2).reshape(batch, frames, dim))
 
