@@ -91,7 +91,8 @@ def read_trained_translator(path: str | Path) -> LoadedTranslator:
     path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(explain("", "checkpoint", "a file", path, "Check the path."))
-    return translator_from_checkpoint(read_torch_file(path), str(path))
+    # tensors are read when they are used, so that the optimizer's state costs no memory
+    return translator_from_checkpoint(read_torch_file(path, lazily=zipfile.is_zipfile(path)), str(path))
 
 
 def find_trained_translator(path: str | Path) -> LoadedTranslator | None:
