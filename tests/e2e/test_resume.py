@@ -1,12 +1,11 @@
 """A run that is killed and started again ends as one that nobody touched."""
 
 import random
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.training import Corpus, assert_same_state, logged, read_checkpoint, run, start, train_command
+from tests.e2e.training import Corpus, assert_same_state, kill_after, logged, read_checkpoint, run, train_command
 
 DRAWS = {
     "mask_time_prob": 0.3,
@@ -43,18 +42,6 @@ def untouched(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = run(train_command(corpus, folder, **DRAWS))
     assert logged(output, "valid_recall_at_1")
     return folder
-
-
-def kill_after(command: list[str], update: int, delay: float) -> None:
-    """Kill a run by signal 9, a moment after it logged an update."""
-    process = start(command)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if f'"train_num_updates": "{update}"' in line or f'"num_updates": "{update}"' in line:
-            break
-    time.sleep(delay)
-    process.kill()
-    process.communicate()
 
 
 def test_killed_at_random_updates(corpus: Corpus, untouched: Path, tmp_path: Path) -> None:

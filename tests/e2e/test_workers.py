@@ -1,11 +1,10 @@
 """Two data-parallel workers do what one does that accumulates two batches."""
 
-import socket
 from pathlib import Path
 
 import torch
 
-from tests.e2e.training import Corpus, logged, read_checkpoint, run, start, train_command
+from tests.e2e.training import Corpus, free_port, logged, read_checkpoint, run, start, train_command
 
 # no dropout: it is drawn by the place in the batch, which differs
 OPTIONS = {
@@ -20,12 +19,6 @@ OPTIONS = {
     # small steps: large ones blow rounding up until it looks like an error
     "lr": 0.0005,
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 def test_two_workers_equal_update_freq_two(corpus: Corpus, tmp_path: Path) -> None:

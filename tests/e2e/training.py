@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,6 +147,25 @@ def run(command: list[str], prelude: str = "", expect: int | None = 0, **popen: 
     output, _ = process.communicate(timeout=300)
     assert expect is None or process.returncode == expect, output[-4000:]
     return output
+
+
+def kill_after(command: list[str], update: int, delay: float) -> None:
+    """Kill a run by signal 9, a moment after it logged an update."""
+    process = start(command)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if f'"train_num_updates": "{update}"' in line or f'"num_updates": "{update}"' in line:
+            break
+    time.sleep(delay)
+    process.kill()
+    process.communicate()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
 
 
 def logged(output: str, key: str) -> list[float]:
