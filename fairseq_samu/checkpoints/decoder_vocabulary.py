@@ -11,6 +11,7 @@ SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK = "<mask>"
 SENTENCEPIECE_NAMES = ("sentence.bpe.model", "sentencepiece.bpe.model", "sentencepiece.model")
 LANGUAGE_LIST = "ML50_langs.txt"
+SHARED = 0.5  # of the tokens must be pieces; the rest are tags, and characters that the model does not know
 _FIRST_25 = 25  # languages of mBART's first version, which mBART-50's list begins with
 
 
@@ -43,16 +44,13 @@ def read_tokens(folder: Path, sentencepiece: bytes, vocabulary_size: int) -> lis
     Raises:
         CheckpointError: when the dictionary is damaged, or does not fit the embedding.
     """
+    pieces = _list_pieces(folder, sentencepiece)
     dictionary = _find_dictionary(folder)
     if dictionary is not None:
         tokens, source = [*SPECIALS, *_read_dictionary(dictionary)], dictionary.name
+        _require_same_pieces(dictionary, tokens, pieces)
     else:
-        try:
-            pieces = list_pieces(load_processor(sentencepiece, str(folder)))
-        except ConfigError as error:
-            raise CheckpointError(str(error)) from error
-        tokens = [*SPECIALS, *(piece for piece in pieces if piece not in SPECIALS)]
-        source = "SentencePiece model"
+        tokens, source = [*SPECIALS, *(piece for piece in pieces if piece not in SPECIALS)], "SentencePiece model"
     for ending in _endings(folder):
         if len(tokens) + len(ending) == vocabulary_size:
             return tokens + ending
@@ -60,6 +58,23 @@ def read_tokens(folder: Path, sentencepiece: bytes, vocabulary_size: int) -> lis
     mend = "Use the dictionary and the SentencePiece model that were published with the weights."
     found = f"{len(tokens)} ({source}; mBART-50 adds 52 language tags and <mask> to its own)"
     raise CheckpointError(explain(str(folder), "dictionary", rule, found, mend))
+
+
+def _list_pieces(folder: Path, sentencepiece: bytes) -> list[str]:
+    try:
+        return list_pieces(load_processor(sentencepiece, str(folder)))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
+
+
+def _require_same_pieces(dictionary: Path, tokens: Sequence[str], pieces: Sequence[str]) -> None:
+    """Refuse a dictionary of another SentencePiece model, with which nearly every text would be unknown."""
+    common = len({*tokens} & {*pieces})
+    if common < SHARED * min(len(tokens), len(pieces)):
+        rule = f"of the pieces of the SentencePiece model beside it ({len(pieces)})"
+        mend = "Put the model there that the decoder's texts were cut into pieces with."
+        found = f"{len(tokens)} tokens of which {common} are pieces"
+        raise CheckpointError(explain(str(dictionary), "dictionary", rule, found, mend))
 
 
 def _endings(folder: Path) -> list[list[str]]:

@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: with 2 where the arguments are wrong, with 0 after `--help` and `--version`.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # The host greets with advice about a package that no verb uses.
+    logging.getLogger("fairseq.tasks.text_to_speech").setLevel(logging.WARNING)
     chosen = _outer_parser().parse_args(argv)
     try:
         arguments = parse_verb(chosen.verb, chosen.arguments)

@@ -174,6 +174,14 @@ def test_sentencepiece_model_that_does_not_fit(tmp_path, decoder, vocabulary, se
         read_mbart(folder)
 
 
+def test_dictionary_and_pieces_of_two_models(tmp_path, decoder, vocabulary, sentencepiece):
+    folder = write_official(tmp_path, decoder, vocabulary, sentencepiece, ["en_XX"])
+    path = folder / "dict.en_XX.txt"
+    path.write_text("".join(f"word{number} 1\n" for number in range(117)))
+    with pytest.raises(CheckpointError, match=r"must be of the pieces of the SentencePiece model.*0 are pieces"):
+        read_mbart(folder)
+
+
 def test_unequal_dictionaries(tmp_path, decoder, vocabulary, sentencepiece):
     folder = write_official(tmp_path, decoder, vocabulary, sentencepiece)
     (folder / "dict.en_XX.txt").write_text("other 1\n")
