@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.contract.source_tree import ROOT, tracked_files
+from tests.contract.source_tree import PACKAGE, ROOT, tracked_files
 
 DRY_RUN_SECONDS = 60
 SHELL_BLOCK = re.compile(r"^```(bash|sh|shell|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -160,20 +160,23 @@ def _parse_by_host(get_parser, arguments: list[str]) -> argparse.Namespace:
     fairseq_samu.register()
     from fairseq import options
 
+    arguments = list(_without_user_dir(arguments))
     parser = get_parser()
     # The host accepts any abbreviation, and so a misspelt option that happens to begin another one.
     parser.allow_abbrev = False
-    return options.parse_args_and_arch(parser, input_args=list(_without_user_dir(arguments)))
+    return options.parse_args_and_arch(parser, input_args=arguments)
 
 
 def _without_user_dir(arguments: list[str]) -> Iterator[str]:
-    # The package is registered already; where a recipe's folder lies is the recipe's business.
+    # The package is registered already; a module of the recipe's own is registered here.
+    from fairseq.utils import import_user_module
+
     words = iter(arguments)
     for word in words:
-        if word == "--user-dir":
-            next(words)
-        else:
+        if word != "--user-dir":
             yield word
+        elif Path(folder := next(words)).name != PACKAGE:
+            import_user_module(argparse.Namespace(user_dir=folder))
 
 
 def _parse_hydra(arguments: list[str]) -> None:

@@ -1,0 +1,124 @@
+"""What the study's runs wrote, and figures over runs: means of seeds and directions, and differences of arms."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairseq_samu.data.manifest import read_manifest
+from fairseq_samu.scoring.generate_output import order_rows, read_generate_output
+from fairseq_samu.scoring.paired_bootstrap import Comparison, Figure, average, compare
+from fairseq_samu.scoring.translation import score_translations
+
+METRICS = ("chrf", "bleu")
+TESTS = ("seen", "unseen")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way of training.
+
+    Attributes:
+        encoder: plain, samu or ctc.
+        kind: what of the encoder was tuned: frozen, adapters or full.
+    """
+
+    encoder: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One run on the recordings of one language.
+
+    Attributes:
+        arm: how it was trained.
+        trained: language of the training.
+        seed: of the training.
+        tested: language of the recordings.
+        figures: chrF and BLEU, with resamples of the rows.
+    """
+
+    arm: Arm
+    trained: str
+    seed: int
+    tested: str
+    figures: dict[str, Figure]
+
+    @property
+    def test(self) -> str:
+        """Whether the training has seen the language."""
+        return "seen" if self.trained == self.tested else "unseen"
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Rows of the test set by language of the recording.
+
+    Attributes:
+        references: English of every row.
+        rows: places of the rows by language.
+    """
+
+    references: list[str]
+    rows: dict[str, list[int]]
+
+    @classmethod
+    def read(cls, manifest: Path) -> "TestSet":
+        """Read the manifest of the test set."""
+        rows: dict[str, list[int]] = {}
+        references = []
+        for place, row in enumerate(read_manifest(manifest)):
+            rows.setdefault(row.src_lang, []).append(place)
+            references.append(row.tgt_text)
+        return cls(references, rows)
+
+    def score(self, output: Path) -> dict[str, dict[str, Figure]]:
+        """Score what fairseq-generate wrote: figures by language of the recording and metric."""
+        found = read_generate_output([output])
+        texts = order_rows(found.hypotheses, len(self.references), str(output))
+        return {language: self._score_rows(texts, places) for language, places in self.rows.items()}
+
+    def _score_rows(self, texts: list[str], places: list[int]) -> dict[str, Figure]:
+        hypotheses = [texts[place] for place in places]
+        return score_translations(hypotheses, [self.references[place] for place in places], "en").figures
+
+
+def read_scores(folder: Path, test_set: TestSet) -> Iterator[Score]:
+    """Score all runs of a study: folders ENCODER-LANGUAGE-SEED-KIND with test.out."""
+    for output in sorted(folder.glob("*-*-*-*/test.out")):
+        encoder, trained, seed, kind = output.parent.name.split("-")
+        for tested, figures in test_set.score(output).items():
+            yield Score(Arm(encoder, kind), trained, int(seed), tested, figures)
+
+
+def mean(scores: Iterable[Score], metric: str) -> Figure:
+    """Mean over seeds and tested languages.
+
+    Seeds are averaged resample by resample, because they were measured on the same rows; the rows of two languages are
+    other rows, whose resamples are independent.
+    """
+    by_language: dict[str, list[Figure]] = {}
+    for score in scores:
+        by_language.setdefault(score.tested, []).append(score.figures[metric])
+    return average([average(figures).shuffled(language) for language, figures in sorted(by_language.items())])
+
+
+def pick(scores: Iterable[Score], arm: Arm, test: str, runs: set[tuple[str, int]] | None = None) -> list[Score]:
+    """Scores of an arm on the languages that were seen or not; of some (language, seed) only, where given."""
+    found = [score for score in scores if score.arm == arm and score.test == test]
+    return [score for score in found if runs is None or (score.trained, score.seed) in runs]
+
+
+def contrast(scores: Sequence[Score], arm: Arm, baseline: Arm, test: str, metric: str) -> tuple[Comparison, int] | None:
+    """Compare two arms over the runs that both have.
+
+    Returns:
+        Difference with interval and p-value, and the number of runs of each; None where no run is common.
+    """
+    runs = [{(score.trained, score.seed) for score in pick(scores, one, test)} for one in (arm, baseline)]
+    common = runs[0] & runs[1]
+    if not common:
+        return None
+    means = [mean(pick(scores, one, test, common), metric) for one in (arm, baseline)]
+    compared = compare(*means)
+    return None if compared is None else (compared, len(common))

@@ -1,0 +1,144 @@
+"""Tables of the study: every arm on languages seen and unseen, and the paper's claims with intervals and verdicts.
+
+    python study_tables.py --output OUTPUT --manifest test.tsv
+
+Intervals hold 95 % of 1000 resamples of the test rows, means over the seeds resampled alike (paired); they say what
+other test rows would give, not what other training data or many seeds would.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import re
+from pathlib import Path
+
+from study import METRICS, TESTS, Arm, Score, TestSet, contrast, mean, pick, read_scores
+
+from fairseq_samu.scoring.paired_bootstrap import Figure
+from fairseq_samu.scoring.translation import score_translations
+
+KINDS = ("frozen", "adapters", "full")
+ENCODERS = {"plain": "Whisper-base", "samu": "SAMU-distilled", "ctc": "CTC-tuned"}
+CLAIMS = [
+    *(("semantic against plain", Arm("samu", kind), Arm("plain", kind)) for kind in KINDS),
+    *(("semantic against CTC-tuned", Arm("samu", kind), Arm("ctc", kind)) for kind in KINDS[:2]),
+    *(("CTC-tuned against plain", Arm("ctc", kind), Arm("plain", kind)) for kind in KINDS[:2]),
+    *(("adapters against full", Arm(encoder, "adapters"), Arm(encoder, "full")) for encoder in ("samu", "plain")),
+]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the study's results")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the test set")
+    arguments = parser.parse_args()
+    test_set = TestSet.read(arguments.manifest)
+    scores = list(read_scores(arguments.output / "st", test_set))
+    print("\n".join(tabulate_toplines(arguments.output, test_set)) + "\n")
+    print("\n".join(tabulate_arms(scores)) + "\n")
+    print("\n".join(tabulate_claims(scores)) + "\n")
+    print("\n".join(tabulate_runs(scores, arguments.output)) + "\n")
+    print("\n".join(describe_run(test_set)))
+
+
+def tabulate_toplines(output: Path, test_set: TestSet) -> list[str]:
+    """Text model on transcripts, cascade, and the transcripts themselves in the place of translations."""
+    languages = sorted(test_set.rows)
+    heads = [f"{language} {name}" for language in languages for name in ("chrF", "BLEU")]
+    lines = [header(["topline", *heads])]
+    for name in ("transcripts", "cascade"):
+        file = output / name / "test.out"
+        if file.exists():
+            figures = test_set.score(file)
+            lines.append(row([name, *(cell(figures[code][metric]) for code in languages for metric in METRICS)]))
+    return lines
+
+
+def tabulate_arms(scores: list[Score]) -> list[str]:
+    """Each arm on languages seen and unseen, means over directions and seeds."""
+    heads = [f"{test} {name}" for test in TESTS for name in ("chrF", "BLEU")]
+    lines = [header(["encoder", "tuned of it", "runs", *heads])]
+    for kind in KINDS:
+        for encoder, label in ENCODERS.items():
+            found = {test: pick(scores, Arm(encoder, kind), test) for test in TESTS}
+            if found["seen"]:
+                cells = [cell(mean(found[test], metric)) for test in TESTS for metric in METRICS]
+                lines.append(row([label, kind, str(len(found["seen"])), *cells]))
+    return lines
+
+
+def tabulate_claims(scores: list[Score]) -> list[str]:
+    """The paper's claims, paired: difference, interval, p-value, smallest detectable effect, verdict."""
+    heads = ["claim", "arms", "test", "runs", "chrF", "p", "detectable", "verdict", "BLEU"]
+    lines = [header(heads)]
+    for claim, arm, baseline in CLAIMS:
+        for test in TESTS:
+            found = contrast(scores, arm, baseline, test, "chrf")
+            other = contrast(scores, arm, baseline, test, "bleu")
+            if found is None or other is None:
+                continue
+            compared, runs = found
+            low, high = compared.interval
+            arms = f"{arm.encoder} {arm.kind} - {baseline.encoder} {baseline.kind}"
+            verdict = "not shown" if low <= 0 <= high else "shown" if compared.delta > 0 else "the reverse"
+            cells = [signed(compared.delta, low, high), f"{compared.p_value:.3f}", f"{(high - low) / 2:.1f}", verdict]
+            lines.append(row([claim, arms, test, str(runs), *cells, signed(other[0].delta, *other[0].interval)]))
+    return lines
+
+
+def tabulate_runs(scores: list[Score], output: Path) -> list[str]:
+    """Every run by itself, with its seconds of training."""
+    lines = [header(["encoder", "tuned of it", "trained on", "seed", "cs chrF", "nl chrF", "training"])]
+    runs: dict[tuple[Arm, str, int], dict[str, Figure]] = {}
+    for score in scores:
+        runs.setdefault((score.arm, score.trained, score.seed), {})[score.tested] = score.figures["chrf"]
+    for (arm, trained, seed), figures in runs.items():
+        seconds = (output / "st" / f"{arm.encoder}-{trained}-{seed}-{arm.kind}" / "seconds").read_text().strip()
+        cells = [f"{figures[code].score:.1f}" if code in figures else "" for code in ("cs", "nl")]
+        lines.append(row([ENCODERS[arm.encoder], arm.kind, trained, str(seed), *cells, f"{seconds} s"]))
+    return lines
+
+
+def describe_run(test_set: TestSet) -> list[str]:
+    """Signatures, processor, versions."""
+    signatures = score_translations(test_set.references, test_set.references, "en").signatures
+    packages = {"torch": "torch", "fairseq": "ve-fairseq", "sacrebleu": "sacrebleu"}
+    versions = [f"{name} {importlib.metadata.version(package)}" for name, package in packages.items()]
+    counts = ", ".join(f"{len(places)} {language}" for language, places in sorted(test_set.rows.items()))
+    return [
+        f"Test rows: {counts}. " + "; ".join(f"{name}: `{text}`" for name, text in signatures.items()) + ".",
+        f"Processor: {read_processor()}, {os.cpu_count()} cores. {', '.join(versions)}.",
+    ]
+
+
+def read_processor() -> str:
+    """Name of the processor."""
+    path = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.*)$", path.read_text(), re.MULTILINE) if path.exists() else None
+    return found[1].strip() if found else "unknown"
+
+
+def cell(figure: Figure) -> str:
+    """A score with its interval."""
+    interval = figure.interval()
+    return f"{figure.score:.1f}" if interval is None else f"{figure.score:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+
+
+def signed(delta: float, low: float, high: float) -> str:
+    """A difference with its interval."""
+    return f"{delta:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def header(names: list[str]) -> str:
+    """First two lines of a table in Markdown."""
+    return row(names) + "\n" + "|---" * len(names) + "|"
+
+
+def row(cells: list[str]) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Lines that the small decoder is pre-trained on, and what its folder is read as."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sentencepiece")
+
+
+@pytest.fixture
+def pairs(recipe):
+    catalogues = recipe("catalogues")
+    english = [
+        f"The {beast} number {count} sees the {thing}."
+        for count in range(9)
+        for beast, thing in [("fish", "sea"), ("cat", "bird")]
+    ]
+    return [catalogues.Pair("game", "nl", text.replace("The", "De").replace("sees", "ziet"), text) for text in english]
+
+
+@pytest.fixture
+def vocabulary(recipe, pairs, tmp_path):
+    from fairseq_samu.data.vocabulary import Vocabulary
+
+    model = tmp_path / "sentencepiece.model"
+    model.write_bytes(recipe("pretraining_rows").train_sentencepiece(pairs, 32))
+    return Vocabulary.from_sentencepiece(model, ["en", "nl"])
+
+
+def test_lines_begin_with_the_tag_of_their_language(recipe, pairs, vocabulary):
+    rows = list(recipe("pretraining_rows").translate_rows(vocabulary, pairs, {}))
+    assert len(rows) == len(pairs)
+    for pair, (source, target) in zip(pairs, rows, strict=True):
+        assert source.split()[0] == "[nl_XX]"
+        assert target.split()[0] == "[en_XX]"
+        assert vocabulary.decode_pieces(source) == pair.text
+        assert vocabulary.decode_pieces(target) == pair.english
+        assert set(source.split()) <= set(vocabulary.tokens)
+
+
+@pytest.mark.parametrize(("repeats", "times"), [({"nl": 2}, 2), ({"game": 3, "nl": 2}, 3), ({"cs": 4}, 1)])
+def test_rare_texts_are_repeated(recipe, pairs, vocabulary, repeats, times):
+    rows = list(recipe("pretraining_rows").translate_rows(vocabulary, pairs, repeats))
+    assert len(rows) == times * len(pairs)
+    assert len(set(rows)) == len(pairs)
+
+
+def test_denoising_gives_back_the_whole_text(recipe, pairs, vocabulary):
+    texts = ["The fish sees the sea.", "No."]
+    rows = list(recipe("pretraining_rows").denoise_rows(vocabulary, texts, "en", np.random.default_rng(1)))
+    assert len(rows) == 1, "two words or fewer are nothing to mask"
+    source, target = rows[0]
+    assert vocabulary.decode_pieces(target) == texts[0]
+    assert source.split()[0] == "[en_XX]"
+    assert "<mask>" in source.split()
+    assert len(vocabulary.decode_pieces(source)) < len(texts[0])
+
+
+def test_the_host_reads_the_dictionary_as_the_vocabulary(recipe, pairs, vocabulary, tmp_path):
+    from fairseq.data import Dictionary
+
+    path = tmp_path / "dict.txt"
+    recipe("pretraining_rows").write_dictionary(vocabulary, path)
+    assert Dictionary.load(str(path)).symbols == vocabulary.tokens
