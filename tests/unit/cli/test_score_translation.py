@@ -183,6 +183,14 @@ def test_groups_of_the_user(folder, capsys):
     assert "is 'pl' instead" in capsys.readouterr().err
 
 
+def test_groups_of_covost2_are_for_translation_into_english(folder):
+    german = (folder / "test.tsv").read_text("utf-8").replace("\ten_XX\t", "\tde\t")
+    (folder / "german.tsv").write_text(german, "utf-8")
+    result = result_of(folder, "--generate", folder / "fair.txt", "--manifest", folder / "german.tsv")
+    assert list(result["pairs"]) == ["fr-de", "it-de", "nl-de", "cs-de"]
+    assert (result["groups"], result["trf_gap"]) == ({}, None)
+
+
 def test_the_papers_other_metrics(folder):
     options = ["--generate", folder / "fair.txt", "--manifest", folder / "test.tsv"]
     result = result_of(folder, *options, "--metrics", "google_bleu,rouge_l,nist")

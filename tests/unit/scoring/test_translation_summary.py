@@ -26,6 +26,14 @@ def test_groups_means_and_gap():
     assert result["pairs"]["cs-en"]["bleu"] == 1.0
 
 
+def test_pairs_count_as_independent_in_means():
+    """Two pairs whose rows were drawn by the same seed: their mean must spread less than each of them."""
+    samples = np.random.default_rng(0).normal(size=2000)
+    found = summarise_translations({"fr-en": pair(0.0, samples), "de-en": pair(0.0, samples)}, COVOST2_GROUPS)
+    for figure in (found.overall["bleu"], found.groups["high"]["bleu"]):
+        assert figure.samples.std() == pytest.approx(samples.std() / 2**0.5, rel=0.05)
+
+
 def test_one_pair_is_its_corpus_and_has_no_gap():
     samples = np.linspace(1, 3, 41)
     result = describe_summary(summarise_translations({"all": pair(2.0, samples, note="mind this")}, {}))
