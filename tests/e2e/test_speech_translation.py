@@ -140,7 +140,8 @@ def test_a_moved_checkpoint_writes_the_language_asked_for_in_every_row(tmp_path:
     away = tmp_path / "away"
     checkpoint = move_to_another_machine(corpus, home / "save" / "checkpoint_last.pt", away)
     # A wide beam fills up with short hypotheses and stops, however unlikely they are: beam 1 tells what was learnt.
-    outputs = {name: generate(away, checkpoint, beam=beam) for name, beam in (("one", 1), ("five", 5))}
+    searches = {"one": {"beam": 1, "batch_size": 12}, "five": {"beam": 5, "batch_size": 10}}
+    outputs = {name: generate(away, checkpoint, **options) for name, options in searches.items()}
     hypotheses = {}
     for name, output in outputs.items():
         (away / f"{name}.txt").write_text(output, "utf-8")
