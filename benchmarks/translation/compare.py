@@ -26,7 +26,8 @@ LOSS_TOLERANCE = 1e-4
 def main(arguments: list[str] | None = None) -> None:
     """Measure and report."""
     given = _parse(arguments)
-    results = measure(given.size, given.rounds or SIZES[given.size].repetitions, given.threads, given.parts.split(","))
+    rounds = given.rounds or SIZES[given.size].repetitions
+    results = measure(given.size, rounds, given.threads, given.parts.split(","), given.clock)
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = write_report(results)
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
 
 
-def measure(size: str, rounds: int, threads: int, parts: list[str]) -> dict[str, Any]:
+def measure(size: str, rounds: int, threads: int, parts: list[str], clock: str = "wall") -> dict[str, Any]:
     """Measure the chosen parts.
 
     Args:
@@ -42,6 +43,7 @@ def measure(size: str, rounds: int, threads: int, parts: list[str]) -> dict[str,
         rounds: repetitions of every measurement.
         threads: of every system.
         parts: some of ``PARTS``.
+        clock: ``wall`` or ``cpu``, see :class:`benchmarks.translation.worker.Arm`.
 
     Returns:
         Results as plain JSON.
@@ -49,9 +51,9 @@ def measure(size: str, rounds: int, threads: int, parts: list[str]) -> dict[str,
     Raises:
         ValueError: the systems do not do the same work, or give different outputs.
     """
-    results: dict[str, Any] = {"size": size, "rounds": rounds, "machine": describe_machine(threads)}
+    results: dict[str, Any] = {"size": size, "rounds": rounds, "clock": clock, "machine": describe_machine(threads)}
     if "training" in parts or "decoding" in parts:
-        workers = {name: RemoteWorker(Arm(name, name, size), threads) for name in SYSTEMS}
+        workers = {name: RemoteWorker(Arm(name, name, size, clock=clock), threads) for name in SYSTEMS}
         results["parameters"] = _same_parameters(workers)
         if "training" in parts:
             results["training"] = measure_training(workers, rounds)
@@ -59,10 +61,10 @@ def measure(size: str, rounds: int, threads: int, parts: list[str]) -> dict[str,
             results["decoding"] = measure_decoding(workers, size, rounds, threads)
         if "levers" in parts:
             _close(workers, "ours")
-            results["all_exact"] = _measure_exact(workers, size, rounds, threads)
+            results["all_exact"] = _measure_exact(workers, levers.exact_arm(size, clock), rounds, threads)
         _close(workers)
     if "levers" in parts:
-        results["levers"] = levers.measure_training(size, rounds, threads)
+        results["levers"] = levers.measure_training(size, rounds, threads, clock)
     if "adapters" in parts:
         results["adapters"] = adapters.measure(size)
     results["load_after"] = os.getloadavg()[0]
@@ -114,13 +116,17 @@ def measure_decoding(workers: dict[str, RemoteWorker], size: str, rounds: int, t
         }
         for name, timing in timings.items()
     }
-    trimmed = levers.measure_trimmed_decoding(size, workers, rounds, threads)
-    return {"systems": found, "lengths": lengths, "trimmed": trimmed}
+    with_levers = levers.measure_decoding(size, workers["ours"], rounds, threads)
+    for lever in with_levers.values():
+        # Ours as it is was measured beside both.
+        lever["times_faster_than"] = {
+            name: lever["times_faster"] * found[name]["ours_times_faster"] for name in SYSTEMS
+        }
+    return {"systems": found, "lengths": lengths, "levers": with_levers}
 
 
-def _measure_exact(workers: dict[str, RemoteWorker], size: str, rounds: int, threads: int) -> dict[str, float]:
+def _measure_exact(workers: dict[str, RemoteWorker], arm: Arm, rounds: int, threads: int) -> dict[str, float]:
     """Training with the exact levers that leave the batch as it is, in turn with the peers."""
-    arm = Arm("exact", "ours", size, trim=True, options=levers.CACHED)
     exact = RemoteWorker(arm, threads)
     timings = take_turns({**workers, "exact": exact}, "train", rounds)
     exact.close()
@@ -144,6 +150,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--output", type=Path, default=Path("outputs/translation_benchmark"))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every system")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of the process, for a machine that is busy"
+    )
     parser.add_argument("--rounds", type=int, default=0, help="repetitions; 0 takes the size's own")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"comma-separated: {', '.join(PARTS)}")
     return parser.parse_args(arguments)

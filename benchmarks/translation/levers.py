@@ -8,29 +8,37 @@ from benchmarks.translation.weights import kept_tokens
 from benchmarks.translation.worker import Arm, RemoteWorker
 
 CACHED = {"cache_features": True}
+FAST = {"fast_products": True}
 WHOLE_LOGITS = {"chunked_loss": False}
 
 
-def training_pairs(size: str) -> dict[str, tuple[Arm, Arm]]:
+def exact_arm(size: str, clock: str) -> Arm:
+    """Ours with all exact levers that leave the batch as it is."""
+    return Arm("exact", "ours", size, trim=True, options={**CACHED, **FAST}, clock=clock)
+
+
+def training_pairs(size: str, clock: str) -> dict[str, tuple[Arm, Arm]]:
     """Without and with each lever of training, by the lever's name."""
-    plain = Arm("ours", "ours", size)
+
+    def arm(name: str, **settings: Any) -> Arm:
+        return Arm(name, "ours", size, clock=clock, **settings)
+
+    plain = arm("ours")
     return {
-        "chunked loss": (Arm("whole logits", "ours", size, options=WHOLE_LOGITS), plain),
-        "cached CNN output": (plain, Arm("cached", "ours", size, options=CACHED)),
-        "trimmed vocabulary": (plain, Arm("trimmed", "ours", size, trim=True)),
-        "both: cached and trimmed": (plain, Arm("both", "ours", size, trim=True, options=CACHED)),
-        "buckets on real lengths": (
-            Arm("random batches", "ours", size, batches="random"),
-            Arm("sorted batches", "ours", size, batches="sorted"),
-        ),
-        "bfloat16 (not exact)": (plain, Arm("bfloat16", "ours", size, dtype="bfloat16")),
+        "loss in blocks": (arm("whole logits", options=WHOLE_LOGITS), plain),
+        "cached CNN output": (plain, arm("cached", options=CACHED)),
+        "trimmed vocabulary": (plain, arm("trimmed", trim=True)),
+        "products by oneDNN": (plain, arm("fast", options=FAST)),
+        "these three": (plain, exact_arm(size, clock)),
+        "buckets on real lengths": (arm("random batches", batches="random"), arm("sorted batches", batches="sorted")),
+        "bfloat16 (not exact)": (plain, arm("bfloat16", dtype="bfloat16")),
     }
 
 
-def measure_training(size: str, rounds: int, threads: int) -> dict[str, dict[str, Any]]:
+def measure_training(size: str, rounds: int, threads: int, clock: str = "wall") -> dict[str, dict[str, Any]]:
     """Measure every lever of training; never more than two models are in memory."""
     found = {}
-    for lever, pair in training_pairs(size).items():
+    for lever, pair in training_pairs(size, clock).items():
         workers = {name: RemoteWorker(arm, threads) for name, arm in zip(("without", "with"), pair, strict=True)}
         timings = take_turns(workers, "train", rounds)
         found[lever] = {
@@ -44,31 +52,36 @@ def measure_training(size: str, rounds: int, threads: int) -> dict[str, dict[str
     return found
 
 
-def measure_trimmed_decoding(size: str, whole: dict[str, RemoteWorker], rounds: int, threads: int) -> dict[str, Any]:
-    """Decode with the trimmed vocabulary, in turn with the systems that have the whole one.
+def measure_decoding(size: str, plain: RemoteWorker, rounds: int, threads: int) -> dict[str, Any]:
+    """Decode with products by oneDNN, with the trimmed vocabulary, and with both, each in turn with ours as it is.
 
     Args:
         size: name of the sizes.
-        whole: systems with the whole vocabulary, by name; ``ours`` among them.
+        plain: ours as it is.
         rounds: repetitions.
         threads: of the worker that is started.
 
     Returns:
-        How many times faster than each system with the whole vocabulary, and the share of equal best hypotheses.
+        For ``fast``, ``trimmed`` and ``trimmed, fast``: how many times faster than ours as it is, and the share of best
+        hypotheses that equal its.
     """
-    trimmed = RemoteWorker(Arm("trimmed", "ours", size, trim=True), threads)
-    timings = take_turns({**whole, "trimmed": trimmed}, "decode", rounds)
-    trimmed.close()
+    clock = plain.arm.clock
     kept = kept_tokens(SIZES[size]).tolist()
-    ours = timings["ours"].result["hypotheses"]
-    mapped = [[kept[token] for token in row] for row in timings["trimmed"].result["hypotheses"]]
-    equal = sum(one == other for one, other in zip(ours, mapped, strict=True))
-    return {
-        "seconds": timings["trimmed"].median,
-        "tokens_per_second": tokens_per_second(timings["trimmed"]),
-        "times_faster_than": {name: timings["trimmed"].times_faster_than(timings[name]) for name in whole},
-        "equal_hypotheses": equal / len(ours),
-    }
+    found = {}
+    for name, trim, options in (("fast", False, FAST), ("trimmed", True, {}), ("trimmed, fast", True, FAST)):
+        worker = RemoteWorker(Arm(name, "ours", size, trim=trim, options=options, clock=clock), threads)
+        timings = take_turns({"ours": plain, name: worker}, "decode", rounds)
+        worker.close()
+        ours = timings["ours"].result["hypotheses"]
+        rows = timings[name].result["hypotheses"]
+        mapped = [[kept[token] for token in row] for row in rows] if trim else rows
+        found[name] = {
+            "seconds": timings[name].median,
+            "tokens_per_second": tokens_per_second(timings[name]),
+            "times_faster": timings[name].times_faster_than(timings["ours"]),
+            "equal_hypotheses": sum(one == other for one, other in zip(ours, mapped, strict=True)) / len(ours),
+        }
+    return found
 
 
 def tokens_per_second(timing: Timings) -> float:

@@ -13,6 +13,7 @@ from benchmarks.translation.work import Batch
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartConfig, SamuXlsrMbartModel
 from fairseq_samu.models.speech_encoders import build_speech_encoder
+from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.ops.linear_cross_entropy import linear_cross_entropy
 
 
@@ -24,10 +25,16 @@ class OurSystem(System):
         state: the common weights.
         cache_features: hand over the output of the encoder's convolutions, computed before, instead of waves.
         chunked_loss: fuse output layer and loss, chunk by chunk; otherwise all logits are made first.
+        fast_products: have linear layers compute by oneDNN where that is the faster library.
     """
 
     def __init__(
-        self, sizes: Sizes, state: dict[str, Tensor], cache_features: bool = False, chunked_loss: bool = True
+        self,
+        sizes: Sizes,
+        state: dict[str, Tensor],
+        cache_features: bool = False,
+        chunked_loss: bool = True,
+        fast_products: bool = False,
     ) -> None:
         cfg = SamuXlsrMbartConfig(
             encoder_config=json.dumps(sizes.encoder),
@@ -37,6 +44,8 @@ class OurSystem(System):
         )
         self.model = SamuXlsrMbartModel(cfg, build_speech_encoder(sizes.encoder), sizes.vocabulary, PAD)
         load(self.model, ((name, name, tensor) for name, tensor in state.items()))
+        if fast_products:
+            use_fast_products(self.model)
         self.dictionary = make_dictionary(sizes.vocabulary)
         self.chunked_loss = chunked_loss
         self.cache_features = cache_features

@@ -26,7 +26,7 @@ class Product:
     """One matrix product.
 
     Attributes:
-        kind: ``mm``, ``bmm``, ``convolution`` or ``convolution_backward``.
+        kind: ``mm``, ``bmm``, ``onednn`` (``x @ weight.T`` by oneDNN), ``convolution`` or ``convolution_backward``.
         operands: layouts of the tensors that are read.
         options: what else a convolution needs.
     """
@@ -42,6 +42,8 @@ class Product:
         if self.kind in ("mm", "bmm"):
             return 2 * math.prod(sizes[0]) * sizes[1][-1]
         *_, weight = sizes
+        if self.kind == "onednn":
+            return 2 * math.prod(sizes[0]) * weight[0]
         if self.kind == "convolution":
             return 2 * math.prod(weight[1:]) * self.options[-1]
         return 2 * math.prod(weight[1:]) * self.options[-2] * sum(self.options[-1][:2])
@@ -113,6 +115,7 @@ NOTES: dict[Any, Callable[[Any, Any], list[Product]]] = {
     aten.mm: lambda args, _: [_two("mm", args[0], args[1])],
     aten.addmm: lambda args, _: [_two("mm", args[1], args[2])],
     aten.addmm_: lambda args, _: [_two("mm", args[1], args[2])],
+    torch.ops.mkldnn._linear_pointwise: lambda args, _: [_two("onednn", args[0].flatten(0, -2), args[1])],
     aten.bmm: lambda args, _: [_two("bmm", args[0], args[1])],
     aten.baddbmm: lambda args, _: [_two("bmm", args[1], args[2])],
     aten.convolution: _convolution,
@@ -128,26 +131,27 @@ def operations(products: Counter[Product]) -> int:
 
 
 @torch.no_grad()
-def time_alone(products: Counter[Product]) -> float:
+def time_alone(products: Counter[Product], clock: Callable[[], float] = time.perf_counter) -> float:
     """Run every product by itself, warm and with nothing between, and add up what a step's products would take.
 
     Args:
         products: how often a step runs each.
+        clock: what tells the seconds.
 
     Returns:
         Seconds of all products of a step.
     """
-    return sum(count * _seconds(product) for product, count in products.items())
+    return sum(count * _seconds(product, clock) for product, count in products.items())
 
 
-def _seconds(product: Product) -> float:
+def _seconds(product: Product, clock: Callable[[], float]) -> float:
     run = _runner(product)
     run()
     taken: list[float] = []
     while len(taken) < 2 or (sum(taken) < SECONDS_A_PRODUCT and len(taken) < MOST):
-        begun = time.perf_counter()
+        begun = clock()
         run()
-        taken.append(time.perf_counter() - begun)
+        taken.append(clock() - begun)
     return sorted(taken)[(len(taken) - 1) // 2]
 
 
@@ -159,6 +163,8 @@ def _runner(product: Product) -> Callable[[], Any]:
     if product.kind == "bmm":
         batched = torch.bmm(*tensors)
         return lambda: torch.bmm(*tensors, out=batched)
+    if product.kind == "onednn":
+        return lambda: torch.ops.mkldnn._linear_pointwise(*tensors, None, "none", [], "")
     if product.kind == "convolution":
         return lambda: aten.convolution(*tensors, None, *product.options[:-1])
     *rest, _, mask = product.options
