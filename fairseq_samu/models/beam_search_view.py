@@ -110,12 +110,16 @@ class BeamSearchView(nn.Module):
         self.encoder = SearchEncoder(model)
         self.decoder = SearchDecoder(model.decoder)
 
+    def forward(self, **net_input: Tensor) -> tuple[Tensor, None]:
+        """Logits (B, U, V) of given texts, for the host's scoring of references; takes what the model takes."""
+        return self.encoder.model(**net_input).logits(), None
+
     def max_decoder_positions(self) -> int:
         """Longest text in tokens."""
         return self.decoder.max_positions()
 
     def get_normalized_probs(self, net_output: tuple[Tensor, None], log_probs: bool, sample: Any = None) -> Tensor:
-        """Log-probabilities, in float32, of (R, 1, V) logits."""
+        """Log-probabilities, in float32, of (R, U, V) logits."""
         logits = net_output[0]
         return (
             F.log_softmax(logits, -1, dtype=torch.float32) if log_probs else F.softmax(logits, -1, dtype=torch.float32)

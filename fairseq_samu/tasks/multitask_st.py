@@ -24,6 +24,7 @@ from fairseq_samu.models.tuning import describe_groups
 from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
+from fairseq_samu.tasks._search import load_one_vocabulary, models_and_sample, validate_search
 from fairseq_samu.tasks._speech_data_config import make_dataset_options
 from fairseq_samu.tasks._speech_task import SpeechTask
 
@@ -80,8 +81,12 @@ class MultitaskStTask(SpeechTask):
         return {"vocabulary": self.vocabulary.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the vocabulary of a checkpoint, in place."""
-        self.vocabulary.load_state_dict(state_dict["vocabulary"])
+        """Take the vocabulary of a checkpoint, in place.
+
+        Raises:
+            CheckpointError: another checkpoint, which it is to decode with, had another vocabulary.
+        """
+        load_one_vocabulary(self.vocabulary, state_dict["vocabulary"])
 
     # ---- model ----------------------------------------------------------------------------------------------------
 
@@ -154,7 +159,11 @@ class MultitaskStTask(SpeechTask):
         """The host's generator over views of the models, or best-path decoding where a model has CTC alone.
 
         Language tags are left out of what is printed.
+
+        Raises:
+            ConfigError: an option of the search needs what speech or these models do not have.
         """
+        validate_search(args, models)
         if self.cfg.trim_vocabulary:
             kept = find_kept(self.cfg, self.vocabulary)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")
@@ -175,7 +184,8 @@ class MultitaskStTask(SpeechTask):
     ) -> Any:
         """As the host's; every hypothesis begins with the tag of its row's target language."""
         tags = sample["target_tag"].unsqueeze(1)
-        return super().inference_step(generator, models, sample, prefix_tokens=tags, constraints=constraints)
+        models, inputs = models_and_sample(generator, models, sample)
+        return super().inference_step(generator, models, inputs, prefix_tokens=tags, constraints=constraints)
 
     def build_bpe(self, args: Any) -> PieceJoiner:
         """What turns pieces into text."""

@@ -1,0 +1,77 @@
+"""What decoding asks of the host's generator, beside its options."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairseq.sequence_scorer import SequenceScorer
+from torch import Tensor
+
+from fairseq_samu.data.vocabulary import SPECIALS, Vocabulary
+from fairseq_samu.errors import CheckpointError, ConfigError, ManifestError, explain, report_all
+from fairseq_samu.models.beam_search_view import BeamSearchView
+from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
+
+WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_step", "retain_iter_history")
+"""Options of the host that need tokens in the source, or a decoder of another kind."""
+
+
+def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor]) -> None:
+    """Fill an empty vocabulary in place; one that is filled must be the same.
+
+    Raises:
+        CheckpointError: it is another one: models that decode together write the same tokens.
+    """
+    before = vocabulary.fingerprint if len(vocabulary) > len(SPECIALS) else None
+    vocabulary.load_state_dict(state)
+    if before not in (None, vocabulary.fingerprint):
+        mend = "Name models that were trained with the same decoder and --trim-vocabulary."
+        rule = "the same in all checkpoints of --path"
+        raise CheckpointError(explain("decoding", "vocabulary", rule, "of several kinds", mend))
+
+
+def validate_search(options: Any, models: Sequence[SamuXlsrMbartModel]) -> None:
+    """Report every option of decoding that cannot work at once.
+
+    Args:
+        options: of the host's generator.
+        models: that are to decode together.
+
+    Raises:
+        ConfigError: an option needs what speech or these models do not have.
+    """
+    faults = []
+    for name in WITHOUT_MEANING:
+        if getattr(options, name, None):
+            mend = f"Leave --{name.replace('_', '-')} out."
+            faults.append(explain("decoding", name, "left out for speech", getattr(options, name), mend))
+    if all(model.decoder is None for model in models):
+        if len(models) > 1:
+            faults.append(explain("decoding", "path", "one model where CTC decodes", len(models), "Name one alone."))
+        if getattr(options, "score_reference", False):
+            mend = "Leave --score-reference out."
+            faults.append(explain("decoding", "score_reference", "left out where CTC decodes", True, mend))
+    elif any(model.decoder is None for model in models):
+        mend = "Name models of one kind."
+        faults.append(explain("decoding", "path", "of models that all have a decoder, or none", "both kinds", mend))
+    if faults:
+        raise ConfigError(report_all(faults))
+
+
+def models_and_sample(
+    generator: Any, models: Sequence[SamuXlsrMbartModel], sample: dict[str, Any]
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Models and batch as a generator of the host takes them.
+
+    Diverse beam search takes ids of rows, where there are any, for places in the batch; without ids it counts. What
+    scores references runs whole models.
+
+    Raises:
+        ManifestError: there are no references to score.
+    """
+    inputs = {name: value for name, value in sample.items() if name != "id"}
+    if isinstance(generator, SequenceScorer):
+        if sample["target"] is None:
+            mend = "Fill in the column of texts, or leave --score-reference out."
+            raise ManifestError(explain("", "references", "there to be scored", "absent", mend))
+        return [BeamSearchView(model) for model in models], inputs
+    return models, inputs

@@ -1,0 +1,115 @@
+"""What decoding asks of the host's generator: every search that speech allows, and one clear error for the others."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("fairseq", reason="the task stands on the host")
+pytest.importorskip("sentencepiece", reason="the texts are pieces")
+
+from fairseq.dataclass.configs import GenerationConfig
+
+from fairseq_samu.data.collate import Item, Target, collate
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.errors import CheckpointError, ConfigError, ManifestError
+from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
+from fairseq_samu.tasks._search import load_one_vocabulary, validate_search
+from fairseq_samu.tasks.multitask_st import MultitaskStTask
+from tests.unit.tiny_translator import TinyTranslator, make_translator
+
+FIRST_ROW = 40  # rows are numbered within the manifest, not within the batch
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyTranslator:
+    return make_translator(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def task(tiny: TinyTranslator) -> MultitaskStTask:
+    task = MultitaskStTask(MultitaskStConfig(bf16=False))
+    task.load_state_dict({"vocabulary": tiny.vocabulary.state_dict()})
+    return task
+
+
+def batch(vocabulary: Vocabulary, text: str | None = "where is it") -> dict:
+    rng = np.random.default_rng(0)
+    items = []
+    for row, (length, language) in enumerate([(9000, "en"), (7000, "fr"), (5000, "en")]):
+        tokens = None if text is None else vocabulary.encode(text, language)
+        target = Target("st", vocabulary.tag(language), vocabulary.pad, tokens)
+        wave = rng.standard_normal(length).astype(np.float32) * 0.1
+        items.append(Item(FIRST_ROW + row, length, wave, target=target))
+    return collate(items)
+
+
+def search(task: MultitaskStTask, tiny: TinyTranslator, sample: dict, models: int = 1, **options: object) -> list:
+    config = GenerationConfig(max_len_b=8, **options)
+    ensemble = [tiny.model] * models
+    return task.inference_step(task.build_generator(ensemble, config), ensemble, sample)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beam": 4, "diverse_beam_groups": 2, "diverse_beam_strength": 0.5},
+        {"beam": 2, "sampling": True, "sampling_topk": 5, "nbest": 2},
+        {"beam": 2, "diversity_rate": 0.5},
+        {"beam": 2, "models": 2},
+    ],
+)
+def test_every_search_begins_with_the_tag_of_the_row(
+    task: MultitaskStTask, tiny: TinyTranslator, options: dict
+) -> None:
+    sample = batch(task.vocabulary)
+    found = search(task, tiny, sample, **options)
+    assert len(found) == 3
+    for hypotheses, tag in zip(found, sample["target_tag"], strict=True):
+        assert {int(one["tokens"][0]) for one in hypotheses} == {int(tag)}
+    assert sample["id"].tolist() == [FIRST_ROW, FIRST_ROW + 1, FIRST_ROW + 2]
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_references_are_scored_as_the_model_scores_them(
+    task: MultitaskStTask, tiny: TinyTranslator, models: int
+) -> None:
+    sample = batch(task.vocabulary)
+    found = search(task, tiny, sample, models=models, score_reference=True)
+    with torch.no_grad():
+        logits = tiny.model(**sample["net_input"]).logits()
+    expected = logits.log_softmax(-1).gather(2, sample["target"].unsqueeze(2)).squeeze(2)
+    for row, (hypothesis,) in enumerate(found):
+        length = int(sample["target_lengths"][row])
+        assert torch.equal(hypothesis["tokens"], sample["target"][row, :length])
+        torch.testing.assert_close(hypothesis["positional_scores"], expected[row, :length])
+
+
+def test_references_that_are_absent_cannot_be_scored(task: MultitaskStTask, tiny: TinyTranslator) -> None:
+    with pytest.raises(ManifestError, match="`references` must be there to be scored"):
+        search(task, tiny, batch(task.vocabulary, text=None), score_reference=True)
+
+
+def test_all_options_without_meaning_are_named_at_once(task: MultitaskStTask, tiny: TinyTranslator) -> None:
+    with pytest.raises(ConfigError) as caught:
+        task.build_generator([tiny.model], GenerationConfig(match_source_len=True, constraints="ordered"))
+    assert "--match-source-len" in str(caught.value)
+    assert "--constraints" in str(caught.value)
+
+
+def test_ctc_decodes_with_one_model_and_scores_nothing() -> None:
+    ctc, other = SimpleNamespace(decoder=None), SimpleNamespace(decoder=object())
+    validate_search(GenerationConfig(), [ctc])  # type: ignore[list-item]
+    for models, options in (([ctc, ctc], {}), ([ctc, other], {}), ([ctc], {"score_reference": True})):
+        with pytest.raises(ConfigError):
+            validate_search(GenerationConfig(**options), models)  # type: ignore[arg-type]
+
+
+def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -> None:
+    vocabulary = Vocabulary()
+    load_one_vocabulary(vocabulary, tiny.vocabulary.state_dict())
+    load_one_vocabulary(vocabulary, tiny.vocabulary.state_dict())
+    other = Vocabulary.from_sentencepiece(tiny.sentencepiece, ["en"])
+    with pytest.raises(CheckpointError, match="the same in all checkpoints of --path"):
+        load_one_vocabulary(vocabulary, other.state_dict())
