@@ -18,6 +18,6 @@ recognise=(--task multitask_st --tasks asr --vocabulary-languages cs,nl --max-au
 done_before "$output/characters/sentencepiece.model" ||
     samu_run fairseq-samu prepare sentencepiece "$data/train.tsv" --columns src_text --model-type char --size 200 \
         --output "$output/characters"
-train ctc_head "${recognise[@]}" --tuned-groups ctc_head --feature-cache "$output/features" --lr 0.001 $(phases 600)
+train ctc_head "${recognise[@]}" --tuned-groups ctc_head --feature-cache "$output/features" --lr 0.001 $(phases "${HEAD_UPDATES:-600}")
 train ctc "${recognise[@]}" --tuned-groups encoder,ctc_head --feature-cache "$output/features" --lr 0.0001 \
     $(phases "$updates") --finetune-from-model "$output/ctc_head/checkpoint_best.pt" --disable-validation

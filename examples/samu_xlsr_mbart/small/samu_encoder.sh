@@ -25,7 +25,7 @@ retrieve() {
 done_before "$output/teacher/meta.json" ||
     samu_run fairseq-samu embed "$data/train.tsv" "$data/valid.tsv" "$data/test.tsv" --text-column src_text,tgt_text \
         --teacher use --output "$output/teacher"
-train samu_head "${distil[@]}" --num-tuned-layers 0 --feature-cache "$output/features" --lr 0.001 $(phases 600)
+train samu_head "${distil[@]}" --num-tuned-layers 0 --feature-cache "$output/features" --lr 0.001 $(phases "${HEAD_UPDATES:-600}")
 retrieve samu_head "$output/samu_head/checkpoint_best.pt"
 train samu "${distil[@]}" --num-tuned-layers -1 --lr 0.0001 $(phases "$updates") \
     --finetune-from-model "$output/samu_head/checkpoint_best.pt" --disable-validation
