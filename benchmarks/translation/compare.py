@@ -19,7 +19,7 @@ from benchmarks.translation.sizes import SIZES
 from benchmarks.translation.worker import Arm, RemoteWorker
 
 SYSTEMS = ("fairseq", "huggingface", "ours")
-PARTS = ("training", "decoding", "levers", "adapters")
+PARTS = ("training", "decoding", "exact", "levers", "adapters")
 LOSS_TOLERANCE = 1e-4
 
 
@@ -52,16 +52,16 @@ def measure(size: str, rounds: int, threads: int, parts: list[str], clock: str =
         ValueError: the systems do not do the same work, or give different outputs.
     """
     results: dict[str, Any] = {"size": size, "rounds": rounds, "clock": clock, "machine": describe_machine(threads)}
-    if "training" in parts or "decoding" in parts:
+    if {"training", "decoding", "exact"} & set(parts):
         workers = {name: RemoteWorker(Arm(name, name, size, clock=clock), threads) for name in SYSTEMS}
         results["parameters"] = _same_parameters(workers)
         if "training" in parts:
             results["training"] = measure_training(workers, rounds)
         if "decoding" in parts:
             results["decoding"] = measure_decoding(workers, size, rounds, threads)
-        if "levers" in parts:
+        if "exact" in parts:
             _close(workers, "ours")
-            results["all_exact"] = _measure_exact(workers, levers.exact_arm(size, clock), rounds, threads)
+            results["exact"] = _measure_exact(workers, levers.exact_arm(size, clock), rounds, threads)
         _close(workers)
     if "levers" in parts:
         results["levers"] = levers.measure_training(size, rounds, threads, clock)

@@ -3,8 +3,10 @@
 #
 #     benchmarks/translation/run.sh [OUTPUT]      # OUTPUT: outputs/translation_benchmark in the clone
 #
-# SIZE=small (the default, under ten minutes on two cores), SIZE=paper (the paper's 799 million parameters: 16 GiB of
-# memory, half an hour) or SIZE=tiny (seconds, for a test). THREADS of every system: as many as there are cores.
+# SIZE=small (the default, about ten minutes on two idle cores), SIZE=paper (the paper's 799 million parameters: 16 GiB
+# of memory, half an hour) or SIZE=tiny. THREADS of every system: as many as there are cores. PARTS: all, or some of
+# training,decoding,exact,levers,adapters. On a machine with other work: CLOCK=cpu THREADS=1, which compares the
+# processes' own time.
 # Writes results.json and results.md into OUTPUT. Measured: RESULTS.md beside this file.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,4 +15,5 @@ size=${SIZE:-small}
 output=$(realpath -m "${1:-$SAMU_ROOT/outputs/translation_benchmark}")
 samu_environment transformers
 cd "$SAMU_ROOT"
-samu_run python -m benchmarks.translation.compare --size "$size" --output "$output" ${THREADS:+--threads "$THREADS"}
+samu_run python -m benchmarks.translation.compare --size "$size" --output "$output" \
+    ${THREADS:+--threads "$THREADS"} ${CLOCK:+--clock "$CLOCK"} ${PARTS:+--parts "$PARTS"}
