@@ -1,10 +1,11 @@
 """`fairseq-samu adapters`: keep only what training changed of a model, and put it back."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from fairseq_samu.cli.retrieve import write_json
 
 DESCRIPTION = (
     "A model that is tuned in part (adapters, cross-attention, norms) is kept as the tuned parameters alone, a tenth "
@@ -101,11 +102,7 @@ def run_info(args: argparse.Namespace) -> int:
     Returns:
         0; faults are raised.
     """
-    text = json.dumps(describe(args.file), indent=2) + "\n"
-    if args.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(args.json).write_text(text, encoding="utf-8")
+    write_json(Path(args.json), describe(args.file))
     return 0
 
 

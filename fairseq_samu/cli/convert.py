@@ -1,12 +1,12 @@
 """`fairseq-samu convert`: describe a checkpoint of any known kind, or write it as a Hugging Face directory."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli.retrieve import write_json
 from fairseq_samu.errors import CheckpointError, explain
 
 DESCRIPTION = (
@@ -49,11 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.to:
         export(args.checkpoint, args.directory, args.part)
         return 0
-    text = json.dumps(describe(args.checkpoint), indent=2) + "\n"
-    if args.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(args.json).write_text(text, encoding="utf-8")
+    write_json(Path(args.json), describe(args.checkpoint))
     return 0
 
 

@@ -25,6 +25,11 @@ class MultitaskDataset(FairseqDataset):
         self.stride = max(len(part.manifest) for part in self.parts)
 
     @property
+    def has_texts(self) -> bool:
+        """Whether all parts have target texts."""
+        return all(part.has_texts for part in self.parts)
+
+    @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
         """Training batches are drawn anew every epoch, others stay."""
         return not self.options.training

@@ -86,6 +86,11 @@ class SpeechTextDataset(FairseqDataset):
             raise ManifestError(explain(where, "rows within the limits on duration", "at least one", 0, mend))
         return rows[kept]
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether rows have target texts."""
+        return self.targets is not None and self.targets.has_texts
+
     # ---- what the host asks -------------------------------------------------------------------------------------
 
     @property

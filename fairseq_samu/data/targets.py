@@ -76,6 +76,11 @@ class TargetTexts:
         if faults:
             raise ManifestError(report_all(faults))
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether the manifest has the column of texts."""
+        return len(self.manifest) > 0 and getattr(self.manifest[0], self.columns.text) is not None
+
     def language_of(self, index: int) -> str:
         """Language that a row's target is in."""
         return self.language or str(getattr(self.manifest[index], self.columns.language))

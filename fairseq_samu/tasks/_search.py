@@ -7,12 +7,14 @@ from fairseq.sequence_scorer import SequenceScorer
 from torch import Tensor
 
 from fairseq_samu.data.vocabulary import SPECIALS, Vocabulary
-from fairseq_samu.errors import CheckpointError, ConfigError, ManifestError, explain, report_all
+from fairseq_samu.errors import CheckpointError, ConfigError, explain, report_all
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
 
 WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_step", "retain_iter_history")
 """Options of the host that need tokens in the source, or a decoder of another kind."""
+
+NEEDING_TEXTS = ("score_reference", "prefix_size")
 
 
 def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor]) -> None:
@@ -29,17 +31,22 @@ def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor]) -> 
         raise CheckpointError(explain("decoding", "vocabulary", rule, "of several kinds", mend))
 
 
-def validate_search(options: Any, models: Sequence[SamuXlsrMbartModel]) -> None:
+def validate_search(options: Any, models: Sequence[SamuXlsrMbartModel], has_texts: bool) -> None:
     """Report every option of decoding that cannot work at once.
 
     Args:
         options: of the host's generator.
         models: that are to decode together.
+        has_texts: whether every row has the text that is to be found.
 
     Raises:
-        ConfigError: an option needs what speech or these models do not have.
+        ConfigError: an option needs what speech, these rows or these models do not have.
     """
     faults = []
+    for name in NEEDING_TEXTS:
+        if getattr(options, name, None) and not has_texts:
+            mend = f"Fill in the column of texts, or leave --{name.replace('_', '-')} out."
+            faults.append(explain("decoding", name, "left out without texts", getattr(options, name), mend))
     for name in WITHOUT_MEANING:
         if getattr(options, name, None):
             mend = f"Leave --{name.replace('_', '-')} out."
@@ -64,14 +71,8 @@ def models_and_sample(
 
     Diverse beam search takes ids of rows, where there are any, for places in the batch; without ids it counts. What
     scores references runs whole models.
-
-    Raises:
-        ManifestError: there are no references to score.
     """
     inputs = {name: value for name, value in sample.items() if name != "id"}
     if isinstance(generator, SequenceScorer):
-        if sample["target"] is None:
-            mend = "Fill in the column of texts, or leave --score-reference out."
-            raise ManifestError(explain("", "references", "there to be scored", "absent", mend))
         return [BeamSearchView(model) for model in models], inputs
     return models, inputs

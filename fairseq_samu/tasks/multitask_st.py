@@ -163,7 +163,7 @@ class MultitaskStTask(SpeechTask):
         Raises:
             ConfigError: an option of the search needs what speech or these models do not have.
         """
-        validate_search(args, models)
+        validate_search(args, models, all(dataset.has_texts for dataset in self.datasets.values()))
         if self.cfg.trim_vocabulary:
             kept = find_kept(self.cfg, self.vocabulary)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")
@@ -182,10 +182,11 @@ class MultitaskStTask(SpeechTask):
     def inference_step(
         self, generator: Any, models: Any, sample: Any, prefix_tokens: Any = None, constraints: Any = None
     ) -> Any:
-        """As the host's; every hypothesis begins with the tag of its row's target language."""
-        tags = sample["target_tag"].unsqueeze(1)
+        """As the host's; every hypothesis begins with the tag of its row's target language, as given prefixes do."""
+        if prefix_tokens is None:
+            prefix_tokens = sample["target_tag"].unsqueeze(1)
         models, inputs = models_and_sample(generator, models, sample)
-        return super().inference_step(generator, models, inputs, prefix_tokens=tags, constraints=constraints)
+        return super().inference_step(generator, models, inputs, prefix_tokens=prefix_tokens, constraints=constraints)
 
     def build_bpe(self, args: Any) -> PieceJoiner:
         """What turns pieces into text."""

@@ -13,7 +13,7 @@ from fairseq.dataclass.configs import GenerationConfig
 
 from fairseq_samu.data.collate import Item, Target, collate
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.errors import CheckpointError, ConfigError, ManifestError
+from fairseq_samu.errors import CheckpointError, ConfigError
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
 from fairseq_samu.tasks._search import load_one_vocabulary, validate_search
 from fairseq_samu.tasks.multitask_st import MultitaskStTask
@@ -34,11 +34,11 @@ def task(tiny: TinyTranslator) -> MultitaskStTask:
     return task
 
 
-def batch(vocabulary: Vocabulary, text: str | None = "where is it") -> dict:
+def batch(vocabulary: Vocabulary, text: str = "where is it") -> dict:
     rng = np.random.default_rng(0)
     items = []
     for row, (length, language) in enumerate([(9000, "en"), (7000, "fr"), (5000, "en")]):
-        tokens = None if text is None else vocabulary.encode(text, language)
+        tokens = vocabulary.encode(text, language)
         target = Target("st", vocabulary.tag(language), vocabulary.pad, tokens)
         wave = rng.standard_normal(length).astype(np.float32) * 0.1
         items.append(Item(FIRST_ROW + row, length, wave, target=target))
@@ -86,9 +86,22 @@ def test_references_are_scored_as_the_model_scores_them(
         torch.testing.assert_close(hypothesis["positional_scores"], expected[row, :length])
 
 
-def test_references_that_are_absent_cannot_be_scored(task: MultitaskStTask, tiny: TinyTranslator) -> None:
-    with pytest.raises(ManifestError, match="`references` must be there to be scored"):
-        search(task, tiny, batch(task.vocabulary, text=None), score_reference=True)
+@pytest.mark.parametrize("option", [{"score_reference": True}, {"prefix_size": 1}], ids=str)
+def test_what_needs_texts_is_refused_without_them(task: MultitaskStTask, tiny: TinyTranslator, option: dict) -> None:
+    task.datasets["test"] = SimpleNamespace(has_texts=False)
+    with pytest.raises(ConfigError, match="left out without texts"):
+        task.build_generator([tiny.model], GenerationConfig(**option))
+    task.datasets["test"] = SimpleNamespace(has_texts=True)
+    task.build_generator([tiny.model], GenerationConfig(**option))
+
+
+def test_a_longer_prefix_is_kept(task: MultitaskStTask, tiny: TinyTranslator) -> None:
+    sample = batch(task.vocabulary)
+    config = GenerationConfig(beam=2, max_len_b=8, prefix_size=3)
+    generator = task.build_generator([tiny.model], config)
+    prefix = sample["target"][:, :3]
+    found = task.inference_step(generator, [tiny.model], sample, prefix_tokens=prefix)
+    assert [hypotheses[0]["tokens"][:3].tolist() for hypotheses in found] == prefix.tolist()
 
 
 def test_all_options_without_meaning_are_named_at_once(task: MultitaskStTask, tiny: TinyTranslator) -> None:
@@ -100,10 +113,10 @@ def test_all_options_without_meaning_are_named_at_once(task: MultitaskStTask, ti
 
 def test_ctc_decodes_with_one_model_and_scores_nothing() -> None:
     ctc, other = SimpleNamespace(decoder=None), SimpleNamespace(decoder=object())
-    validate_search(GenerationConfig(), [ctc])  # type: ignore[list-item]
+    validate_search(GenerationConfig(), [ctc], has_texts=True)  # type: ignore[list-item]
     for models, options in (([ctc, ctc], {}), ([ctc, other], {}), ([ctc], {"score_reference": True})):
         with pytest.raises(ConfigError):
-            validate_search(GenerationConfig(**options), models)  # type: ignore[arg-type]
+            validate_search(GenerationConfig(**options), models, has_texts=True)  # type: ignore[arg-type]
 
 
 def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -> None:
