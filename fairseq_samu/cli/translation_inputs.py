@@ -11,6 +11,7 @@ from fairseq_samu.errors import ConfigError, SamuError, explain
 from fairseq_samu.scoring.generate_output import (
     GenerateOutput,
     is_generate_output,
+    name_rows,
     order_rows,
     read_generate_output,
     read_lines,
@@ -18,6 +19,8 @@ from fairseq_samu.scoring.generate_output import (
 
 WHOLE = "all"
 """Name of the only pair where no language is known."""
+UNKNOWN = "<<unk>>"
+"""What the host writes in a reference for tokens that the vocabulary lacks."""
 
 
 @dataclass
@@ -157,6 +160,11 @@ def _references_of(system: SystemFile) -> list[str]:
         raise SamuError(
             explain(system.where, "T- lines", f"one for each of {count} rows", f"absent for row {missing[0]}", mend)
         )
+    unknown = [row for row in range(count) if UNKNOWN in found.references[row]]
+    if unknown:
+        mend = "Give --manifest TSV or --reference FILE: a T- line is what the vocabulary can write of a reference."
+        value = f"{UNKNOWN} in {name_rows(unknown)}"
+        raise SamuError(explain(system.where, "T- lines", "the references in full", value, mend))
     return [found.references[row] for row in range(count)]
 
 

@@ -72,7 +72,9 @@ def look_up_tag(tags: Mapping[str, int], language: str) -> int:
     number = tags.get(_language_of(language) or "")
     if number is None:
         rule = f"one that the decoder has a tag of ({', '.join(sorted(tags)) or 'none'})"
-        mend = "Write it as `en` or `en_XX`; a language that is missing can be added with a relative's embedding."
+        mend = "Write it as `en` or `en_XX`."
+        if canonical_language(language):
+            mend = f"Training with `--added-languages {language}=RELATIVE` adds a tag that begins as a relative's."
         raise ConfigError(explain("", "target language", rule, language, mend))
     return number
 

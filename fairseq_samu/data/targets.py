@@ -72,7 +72,7 @@ class TargetTexts:
                     self.vocabulary.tag(language)
                 except ConfigError as error:
                     where = "target_language" if self.language else self.manifest.where(index)
-                    faults.append(f"{where}: {error} `--added-languages {language}=RELATIVE` adds a tag.")
+                    faults.append(f"{where}: {error}")
         if faults:
             raise ManifestError(report_all(faults))
 

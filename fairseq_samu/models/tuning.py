@@ -73,6 +73,21 @@ def tune_only(groups: Mapping[str, Sequence[nn.Parameter]], tuned: Collection[st
             parameter.requires_grad = name in tuned
 
 
+def require_tuned(model: nn.Module, text: str) -> None:
+    """Refuse to train a model of which nothing is tuned.
+
+    Args:
+        model: with its groups tuned or frozen.
+        text: the option that says what is tuned.
+
+    Raises:
+        ConfigError: no parameter needs a gradient.
+    """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        mend = "Set --tuned-groups, or add what it names, as by --adapter-dim."
+        raise ConfigError(explain("", "tuned_groups", "groups of which the model has one at least", text, mend))
+
+
 def set_training(module: nn.Module, mode: bool) -> None:
     """Switch to training mode what is tuned, and to evaluation mode what is frozen.
 

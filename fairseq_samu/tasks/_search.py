@@ -31,18 +31,22 @@ def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor]) -> 
         raise CheckpointError(explain("decoding", "vocabulary", rule, "of several kinds", mend))
 
 
-def validate_search(options: Any, models: Sequence[SamuXlsrMbartModel], has_texts: bool) -> None:
+def validate_search(options: Any, models: Sequence[SamuXlsrMbartModel], tasks: Sequence[str], has_texts: bool) -> None:
     """Report every option of decoding that cannot work at once.
 
     Args:
         options: of the host's generator.
         models: that are to decode together.
+        tasks: what is to be decoded.
         has_texts: whether every row has the text that is to be found.
 
     Raises:
         ConfigError: an option needs what speech, these rows or these models do not have.
     """
     faults = []
+    if len(tasks) > 1:
+        mend = "Decode one after the other: a row has one hypothesis."
+        faults.append(explain("decoding", "tasks", "one of those learnt", ",".join(tasks), mend))
     for name in NEEDING_TEXTS:
         if getattr(options, name, None) and not has_texts:
             mend = f"Fill in the column of texts, or leave --{name.replace('_', '-')} out."

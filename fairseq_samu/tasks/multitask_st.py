@@ -20,7 +20,7 @@ from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.samu_xlsr_mbart import ADAPTER_MARK
-from fairseq_samu.models.tuning import describe_groups
+from fairseq_samu.models.tuning import describe_groups, require_tuned
 from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
@@ -114,6 +114,7 @@ class MultitaskStTask(SpeechTask):
             logger.info(f"speech encoder from {cfg.encoder_path} ({speech.source}): {report.text()}")
         if model.decoder is not None:
             text.load_into(model.decoder, cfg.decoder_path)
+        require_tuned(model, cfg.tuned_groups)
         logger.info("parameters\n" + describe_groups(model.parameter_groups()))
         self._model = model
         return model
@@ -163,7 +164,8 @@ class MultitaskStTask(SpeechTask):
         Raises:
             ConfigError: an option of the search needs what speech or these models do not have.
         """
-        validate_search(args, models, all(dataset.has_texts for dataset in self.datasets.values()))
+        has_texts = all(dataset.has_texts for dataset in self.datasets.values())
+        validate_search(args, models, parse_tasks(self.cfg.tasks), has_texts)
         if self.cfg.trim_vocabulary:
             kept = find_kept(self.cfg, self.vocabulary)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")

@@ -112,6 +112,15 @@ def test_the_order_of_rows_does_not_matter(folder):
     assert results[0] == results[1]
 
 
+def test_references_that_the_vocabulary_could_not_write_are_refused(folder, capsys):
+    references = (folder / "test.en").read_text("utf-8").splitlines()
+    written = [references[0], references[1][:-1] + "<<unk>>", *references[2:]]
+    write_output(folder / "unknown.txt", written, references)
+    assert score("--generate", folder / "unknown.txt") == 1
+    assert "<<unk>> in row 1' instead. Give --manifest" in capsys.readouterr().err
+    assert result_of(folder, "--generate", folder / "unknown.txt", "--manifest", folder / "test.tsv")["bleu"] > 99
+
+
 def test_references_are_taken_from_where_the_user_says(folder):
     own = result_of(folder, "--generate", folder / "fair.txt")
     assert own["references"].startswith("T- lines of ")

@@ -5,9 +5,10 @@ import pytest
 
 pytest.importorskip("fairseq", reason="the vocabulary is the host's kind")
 
+from fairseq_samu.data.language_tags import look_up_tag
 from fairseq_samu.data.manifest import read_manifest, write_manifest
 from fairseq_samu.data.targets import TargetTexts, required_columns
-from fairseq_samu.errors import ConfigError, ManifestError
+from fairseq_samu.errors import ManifestError
 
 
 def row(name, audio, said, written, language):
@@ -27,9 +28,7 @@ class FakeVocabulary:
     pad = 1
 
     def tag(self, language):
-        if language not in TAGS:
-            raise ConfigError(f"`language` must be one of {sorted(TAGS)}, but is '{language}' instead.")
-        return TAGS[language]
+        return look_up_tag(TAGS, language)
 
     def encode(self, text, language=None):
         return np.array([self.tag(language), *map(ord, text), 2])
@@ -72,6 +71,12 @@ def test_a_language_without_a_tag_is_named_once_with_its_first_row(manifest):
     assert str(caught.value).count("rows.tsv:2:") == 1
     assert "--added-languages be=RELATIVE" in str(caught.value)
     assert TargetTexts(rows, FakeVocabulary(), "asr").tag(0) == 12
+
+
+def test_what_is_no_language_cannot_be_added(manifest):
+    with pytest.raises(ManifestError, match="`en_XX`") as caught:
+        TargetTexts(manifest([{**ROWS[0], "tgt_lang": "english"}]), FakeVocabulary(), "st")
+    assert "--added-languages" not in str(caught.value)
 
 
 def test_an_empty_text_is_named(manifest):

@@ -1,9 +1,11 @@
 """The table of what is tuned, against literal lines."""
 
+import pytest
 import torch
 from torch import nn
 
-from fairseq_samu.models.tuning import describe_groups
+from fairseq_samu.errors import ConfigError
+from fairseq_samu.models.tuning import describe_groups, require_tuned
 
 
 def parameter(size, tuned=True):
@@ -31,3 +33,11 @@ def test_table():
 
 def test_no_groups():
     assert describe_groups({}).splitlines()[-1].split() == ["all", "0", "0", "tuned", "(0.0", "%)"]
+
+
+def test_a_model_of_which_nothing_is_tuned_is_refused():
+    model = nn.Linear(2, 2)
+    require_tuned(model, "anything")
+    model.requires_grad_(False)
+    with pytest.raises(ConfigError, match="`tuned_groups` must be groups of which the model has one"):
+        require_tuned(model, "encoder_adapters")

@@ -111,12 +111,17 @@ def test_all_options_without_meaning_are_named_at_once(task: MultitaskStTask, ti
     assert "--constraints" in str(caught.value)
 
 
+def test_one_task_is_decoded_at_a_time(tiny: TinyTranslator) -> None:
+    with pytest.raises(ConfigError, match="`tasks` must be one of those learnt"):
+        validate_search(GenerationConfig(), [tiny.model], ["st", "asr"], has_texts=True)
+
+
 def test_ctc_decodes_with_one_model_and_scores_nothing() -> None:
     ctc, other = SimpleNamespace(decoder=None), SimpleNamespace(decoder=object())
-    validate_search(GenerationConfig(), [ctc], has_texts=True)  # type: ignore[list-item]
+    validate_search(GenerationConfig(), [ctc], ["st"], has_texts=True)  # type: ignore[list-item]
     for models, options in (([ctc, ctc], {}), ([ctc, other], {}), ([ctc], {"score_reference": True})):
         with pytest.raises(ConfigError):
-            validate_search(GenerationConfig(**options), models, has_texts=True)  # type: ignore[arg-type]
+            validate_search(GenerationConfig(**options), models, ["st"], has_texts=True)  # type: ignore[arg-type]
 
 
 def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -> None:
