@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.modules.decoder_attention import PastTokens
 from fairseq_samu.modules.decoder_layer import DecoderLayer
+from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.modules.transformer_layer import ACTIVATIONS, valid_keys
+from fairseq_samu.ops.fast_products import linear
 
 POSITION_OFFSET = 2  # of mBART's table of positions, whose first rows are never used
 
@@ -130,6 +132,7 @@ class MBartDecoder(nn.Module):
             for _ in range(config.num_layers)
         )
         self.layer_norm = nn.LayerNorm(config.dim)
+        use_fast_products(self)
 
     def project_frames(self, frames: Tensor, padding_mask: Tensor) -> EncodedUtterances:
         """Prepare (B, T, D) frames with their (B, T) mask, True = padding, for attention in every layer."""
@@ -177,7 +180,7 @@ class MBartDecoder(nn.Module):
 
     def project(self, hidden: Tensor) -> Tensor:
         """Logits (..., V) of (..., D) states, by the tied embedding."""
-        return F.linear(hidden, self.embed_tokens.weight)
+        return linear(hidden, self.embed_tokens.weight)
 
     def decoder_layers(self) -> list[DecoderLayer]:
         """Layers in their order."""
