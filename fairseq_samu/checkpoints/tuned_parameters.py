@@ -166,6 +166,14 @@ def read_tuned(path: Path) -> TunedParameters:
         raise CheckpointError(explain(str(path), "metadata", "complete", error, MEND)) from error
 
 
+def holds_tuned(path: Path) -> bool:
+    """Tell such a file from any other."""
+    try:
+        return path.is_file() and bool(_read_facts(path))
+    except CheckpointError:
+        return False
+
+
 def _read_facts(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 

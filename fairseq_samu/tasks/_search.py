@@ -10,6 +10,7 @@ from fairseq_samu.data.vocabulary import SPECIALS, Vocabulary
 from fairseq_samu.errors import CheckpointError, ConfigError, explain, report_all
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
+from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks
 
 WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_step", "retain_iter_history")
 """Options of the host that need tokens in the source, or a decoder of another kind."""
@@ -17,12 +18,15 @@ WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_
 NEEDING_TEXTS = ("score_reference", "prefix_size")
 
 
-def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor]) -> None:
+def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor] | None) -> None:
     """Fill an empty vocabulary in place; one that is filled must be the same.
 
     Raises:
-        CheckpointError: it is another one: models that decode together write the same tokens.
+        CheckpointError: there is none, or another one: models that decode together write the same tokens.
     """
+    if state is None:
+        mend = "Name a checkpoint of `fairseq-train --task multitask_st`."
+        raise CheckpointError(explain("", "checkpoint", "one with a vocabulary", "one of another task", mend))
     before = vocabulary.fingerprint if len(vocabulary) > len(SPECIALS) else None
     vocabulary.load_state_dict(state)
     if before not in (None, vocabulary.fingerprint):
@@ -31,22 +35,27 @@ def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor]) -> 
         raise CheckpointError(explain("decoding", "vocabulary", rule, "of several kinds", mend))
 
 
-def validate_search(options: Any, models: Sequence[SamuXlsrMbartModel], tasks: Sequence[str], has_texts: bool) -> None:
+def validate_search(
+    cfg: MultitaskStConfig, options: Any, models: Sequence[SamuXlsrMbartModel], has_texts: bool
+) -> None:
     """Report every option of decoding that cannot work at once.
 
     Args:
+        cfg: options of the task.
         options: of the host's generator.
         models: that are to decode together.
-        tasks: what is to be decoded.
         has_texts: whether every row has the text that is to be found.
 
     Raises:
         ConfigError: an option needs what speech, these rows or these models do not have.
     """
     faults = []
-    if len(tasks) > 1:
+    if len(parse_tasks(cfg.tasks)) > 1:
         mend = "Decode one after the other: a row has one hypothesis."
-        faults.append(explain("decoding", "tasks", "one of those learnt", ",".join(tasks), mend))
+        faults.append(explain("decoding", "tasks", "one of those learnt", cfg.tasks, mend))
+    if cfg.feature_cache and len(models) > 1:
+        mend = "Leave --feature-cache out: it holds what one encoder computes."
+        faults.append(explain("decoding", "feature_cache", "used with one model", len(models), mend))
     for name in NEEDING_TEXTS:
         if getattr(options, name, None) and not has_texts:
             mend = f"Fill in the column of texts, or leave --{name.replace('_', '-')} out."

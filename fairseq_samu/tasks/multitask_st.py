@@ -84,9 +84,9 @@ class MultitaskStTask(SpeechTask):
         """Take the vocabulary of a checkpoint, in place.
 
         Raises:
-            CheckpointError: another checkpoint, which it is to decode with, had another vocabulary.
+            CheckpointError: it has none, or the one that it is to decode with has another.
         """
-        load_one_vocabulary(self.vocabulary, state_dict["vocabulary"])
+        load_one_vocabulary(self.vocabulary, state_dict.get("vocabulary"))
 
     # ---- model ----------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class MultitaskStTask(SpeechTask):
             ConfigError: an option of the search needs what speech or these models do not have.
         """
         has_texts = all(dataset.has_texts for dataset in self.datasets.values())
-        validate_search(args, models, parse_tasks(self.cfg.tasks), has_texts)
+        validate_search(self.cfg, args, models, has_texts)
         if self.cfg.trim_vocabulary:
             kept = find_kept(self.cfg, self.vocabulary)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")

@@ -61,6 +61,9 @@ def test_info(trained, tmp_path, capsys):
     assert told["config"]["adapter_dim"] == 8 and told["kind"] == "tuned parameters"
     assert main(["adapters", "info", str(path), "--json", str(tmp_path / "info.json")]) == 0
     assert json.loads((tmp_path / "info.json").read_text()) == told
+    capsys.readouterr()
+    assert main(["convert", "--info", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out) == told
 
 
 def test_pretrained_files_are_a_base(tmp_path):

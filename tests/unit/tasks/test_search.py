@@ -113,15 +113,27 @@ def test_all_options_without_meaning_are_named_at_once(task: MultitaskStTask, ti
 
 def test_one_task_is_decoded_at_a_time(tiny: TinyTranslator) -> None:
     with pytest.raises(ConfigError, match="`tasks` must be one of those learnt"):
-        validate_search(GenerationConfig(), [tiny.model], ["st", "asr"], has_texts=True)
+        validate_search(MultitaskStConfig(tasks="st,asr"), GenerationConfig(), [tiny.model], has_texts=True)
+
+
+def test_one_encoders_cache_is_not_for_several_models(tiny: TinyTranslator) -> None:
+    cached = MultitaskStConfig(feature_cache="cache")
+    validate_search(cached, GenerationConfig(), [tiny.model], has_texts=True)
+    with pytest.raises(ConfigError, match="`feature_cache` must be used with one model"):
+        validate_search(cached, GenerationConfig(), [tiny.model] * 2, has_texts=True)
 
 
 def test_ctc_decodes_with_one_model_and_scores_nothing() -> None:
     ctc, other = SimpleNamespace(decoder=None), SimpleNamespace(decoder=object())
-    validate_search(GenerationConfig(), [ctc], ["st"], has_texts=True)  # type: ignore[list-item]
+    validate_search(MultitaskStConfig(), GenerationConfig(), [ctc], has_texts=True)  # type: ignore[list-item]
     for models, options in (([ctc, ctc], {}), ([ctc, other], {}), ([ctc], {"score_reference": True})):
         with pytest.raises(ConfigError):
-            validate_search(GenerationConfig(**options), models, ["st"], has_texts=True)  # type: ignore[arg-type]
+            validate_search(MultitaskStConfig(), GenerationConfig(**options), models, has_texts=True)  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_of_another_task_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="one of another task"):
+        MultitaskStTask(MultitaskStConfig()).load_state_dict({})
 
 
 def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -> None:
