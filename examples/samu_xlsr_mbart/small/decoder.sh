@@ -7,7 +7,7 @@
 # trains it; settings are described in stages.sh. Measured: RESULTS.md.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
-updates=${DECODER_UPDATES:-1440}
+updates=${DECODER_UPDATES:-900}
 prepare
 
 done_before "$output/text/counts.json" ||
@@ -15,10 +15,12 @@ done_before "$output/text/counts.json" ||
 done_before "$output/rows/valid.tgt" ||
     samu_run python "$recipe/pretraining_rows.py" --text "$output/text" --valid "$data/valid.tsv" \
         --repeat fillets=4,nl=2 --denoise en --output "$output/rows"
-done_before "$output/rows/binary/valid.src-tgt.tgt.idx" ||
+if ! done_before "$output/rows/binary/valid.src-tgt.tgt.idx"; then
+    samu_run rm -rf "$output/rows/binary" # the host does not write over what an interrupted run has left
     samu_run fairseq-preprocess --source-lang src --target-lang tgt --trainpref "$output/rows/train" \
         --validpref "$output/rows/valid" --srcdict "$output/rows/dict.txt" --joined-dictionary --padding-factor 1 \
         --destdir "$output/rows/binary"
+fi
 if ! done_before "$output/decoder/model.pt"; then
     began=$SECONDS
     samu_run fairseq-train "$output/rows/binary" --user-dir "$recipe/mbart_small" --arch mbart_small \

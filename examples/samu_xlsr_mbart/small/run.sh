@@ -51,6 +51,7 @@ translate_text() {
     samu_run mkdir -p "$folder"
     samu_run python "$recipe/text_rows.py" --decoder "$output/decoder" --manifest "$data/test.tsv" \
         --output "$folder/test" "$@"
+    samu_run rm -rf "$folder/binary" # the host does not write over what an interrupted run has left
     samu_run fairseq-preprocess --source-lang src --target-lang tgt --testpref "$folder/test" \
         --srcdict "$output/decoder/dict.txt" --joined-dictionary --padding-factor 1 --destdir "$folder/binary"
     into "$folder/test.raw" fairseq-generate "$folder/binary" --user-dir "$recipe/mbart_small" --task translation \

@@ -61,3 +61,16 @@ def test_the_host_reads_the_dictionary_as_the_vocabulary(recipe, pairs, vocabula
     path = tmp_path / "dict.txt"
     recipe("pretraining_rows").write_dictionary(vocabulary, path)
     assert Dictionary.load(str(path)).symbols == vocabulary.tokens
+
+
+def test_the_architecture_is_one_that_the_package_reads(recipe):
+    from argparse import Namespace
+
+    args = Namespace()
+    recipe("mbart_small").mbart_small_architecture(args)
+    for side in ("encoder", "decoder"):
+        assert getattr(args, f"{side}_normalize_before") is True
+        assert getattr(args, f"{side}_learned_pos") is True
+        assert getattr(args, f"{side}_embed_dim") == 512
+    assert args.layernorm_embedding is True and args.share_all_embeddings is True
+    assert (args.encoder_layers, args.decoder_layers, args.decoder_ffn_embed_dim) == (3, 4, 2048)

@@ -21,6 +21,7 @@ def mbart_small_architecture(args: Namespace) -> None:
     """Set the sizes; all else is mBART's: pre-norm, learned positions, normalised embeddings, one embedding matrix."""
     for side, layers in LAYERS.items():
         setattr(args, f"{side}_layers", layers)
+        setattr(args, f"{side}_normalize_before", True)
         for name, size in SIZES.items():
             setattr(args, f"{side}_{name}", size)
     mbart_base_architecture(args)
