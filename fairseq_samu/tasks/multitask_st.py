@@ -9,7 +9,6 @@ import torch
 from fairseq.tasks import register_task
 from omegaconf import open_dict
 
-from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.data.manifest import read_manifest
@@ -19,9 +18,9 @@ from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
-from fairseq_samu.models.samu_xlsr_mbart import ADAPTER_MARK
 from fairseq_samu.models.tuning import describe_groups, require_tuned
 from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
+from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
 from fairseq_samu.tasks._search import load_one_vocabulary, models_and_sample, validate_search
@@ -104,14 +103,7 @@ class MultitaskStTask(SpeechTask):
             cfg.decoder_config = text.decoder_config(cfg.decoder_config)
         model = super().build_model(cfg, from_checkpoint)
         if speech is not None and not cfg.encoder_from_scratch:
-            report = load_strict(
-                model.encoder,
-                speech.state,
-                where=cfg.encoder_path,
-                left_over=speech.left_over,
-                optional=lambda name: ADAPTER_MARK in name,
-            )
-            logger.info(f"speech encoder from {cfg.encoder_path} ({speech.source}): {report.text()}")
+            load_encoder(model.encoder, speech, cfg.encoder_path)
         if model.decoder is not None:
             text.load_into(model.decoder, cfg.decoder_path)
         require_tuned(model, cfg.tuned_groups)
