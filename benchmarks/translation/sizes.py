@@ -75,7 +75,7 @@ SIZES = {
     sizes.name: sizes
     for sizes in (
         Sizes("tiny", _encoder(64, 2, 4, 16, 16), _decoder(64, 2, 4), 8, 300, 100, 3, (0.4, 0.8), 6, 24, 2),
-        Sizes("small", _encoder(512, 6, 8, 256), _decoder(512, 6, 8), 128, MBART, 32000, 8, (3.0, 5.0), 32, 12, 3),
+        Sizes("small", _encoder(512, 6, 8, 256), _decoder(512, 6, 8), 128, MBART, 32000, 4, (3.0, 5.0), 32, 12, 3),
         Sizes("paper", _encoder(1024, 24, 16, 512), _decoder(1024, 12, 16), 256, MBART, 32000, 2, (4.0, 6.0), 6, 12, 2),
     )
 }
