@@ -1,6 +1,5 @@
 """Speech translation: a semantic speech encoder with adapters, and mBART's decoder on its frames."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -16,6 +15,7 @@ from fairseq_samu.models.speech_encoder_options import (
     SpeechEncoderOptions,
     build_configured_encoder,
     find_encoder_faults,
+    parse_sizes,
 )
 from fairseq_samu.models.tuning import parse_tuned_groups, set_training, tune_only
 from fairseq_samu.modules.adapter import Adapter
@@ -153,7 +153,7 @@ class SamuXlsrMbartModel(BaseFairseqModel):
         self.decoder: Optional[MBartDecoder] = None
         self.bridge: nn.Module = nn.Identity()
         if not cfg.without_decoder:
-            sizes = {**json.loads(cfg.decoder_config), "vocabulary_size": vocabulary_size}
+            sizes = {**parse_sizes("decoder_config", cfg.decoder_config), "vocabulary_size": vocabulary_size}
             self.decoder = MBartDecoder(MBartDecoderConfig.from_dict({**sizes, "dropout": cfg.decoder_dropout}), pad)
             if encoder.dim != self.decoder.config.dim:
                 self.bridge = nn.Linear(encoder.dim, self.decoder.config.dim)

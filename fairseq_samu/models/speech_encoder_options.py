@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from fairseq.dataclass import FairseqDataclass
 from omegaconf import II
 
-from fairseq_samu.errors import explain
+from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoders import build_speech_encoder
 
@@ -66,4 +67,24 @@ def build_configured_encoder(cfg: SpeechEncoderOptions) -> SpeechEncoder:
         "layerdrop": cfg.encoder_layerdrop,
         "checkpoint_activations": cfg.checkpoint_activations,
     }
-    return build_speech_encoder({**json.loads(cfg.encoder_config), **options})
+    return build_speech_encoder({**parse_sizes("encoder_config", cfg.encoder_config), **options})
+
+
+def parse_sizes(option: str, text: str) -> dict[str, Any]:
+    """Read an option that holds sizes as JSON.
+
+    Args:
+        option: its name, for messages.
+        text: a JSON object.
+
+    Raises:
+        ConfigError: it is no JSON object.
+    """
+    mend = """Write for example '{"dim": 512, "num_layers": 6}', in quotes for the shell."""
+    try:
+        sizes = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(explain("", option, f"a JSON object ({error})", text, mend)) from error
+    if not isinstance(sizes, dict):
+        raise ConfigError(explain("", option, "a JSON object", text, mend))
+    return sizes

@@ -16,6 +16,7 @@ from fairseq_samu.data.targets import TASK_COLUMNS, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.mbart_decoder import MBartDecoder
+from fairseq_samu.models.speech_encoder_options import parse_sizes
 from fairseq_samu.tasks._multitask_st_config import (
     MultitaskStConfig,
     manifests_to_trim_by,
@@ -45,7 +46,7 @@ class PretrainedText:
 
     def decoder_config(self, text: str) -> str:
         """Sizes of the decoder as JSON: those of the file, or those given, over mBART-50's."""
-        sizes = {**self.loaded.config} if self.loaded else json.loads(text or "{}")
+        sizes = {**self.loaded.config} if self.loaded else parse_sizes("decoder_config", text or "{}")
         sizes.pop("tied", None)
         sizes["vocabulary_size"] = len(self.vocabulary)
         sizes["num_added_tags"] = len(self.relatives)

@@ -13,11 +13,14 @@ from fairseq import options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig, open_dict
 
+import fairseq_samu
 from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.language_codes import canonical_language
 from fairseq_samu.scoring.resource_groups import COVOST2_GROUPS, parse_groups
 from tests.contract.commands import dry_run
 from tests.unit.models.test_samu_xlsr import XLSR_300M, count, tuned_groups
+
+fairseq_samu.register()  # --user-dir does not, where another test imported the package before the host
 
 MBART50_TOKENS = 250_054
 EUROPARL = {"en", "fr", "de", "it", "es", "pt", "pl", "ro", "nl"}
