@@ -25,6 +25,10 @@ class TaskColumns:
 
 TASK_COLUMNS = {"st": TaskColumns("tgt_text", "tgt_lang"), "asr": TaskColumns("src_text", "src_lang")}
 """Columns by task: speech translation and speech recognition."""
+MARKS = 3
+"""Tokens of a target that stand for no character of its text: tag, first space, end."""
+WIDEST = 4
+"""Tokens that a character becomes at most (its bytes), so that short texts need not be cut into pieces."""
 
 
 def required_columns(tasks: list[str], with_text: bool, language: str) -> list[str]:
@@ -103,6 +107,27 @@ class TargetTexts:
             mend = "Fill it in, or leave the column out where translations are not known."
             raise ManifestError(explain(where, self.columns.text, "filled in every row", "", mend))
         return self.vocabulary.encode(text, self.language_of(index))
+
+    def require_length(self, max_tokens: int) -> None:
+        """Refuse texts that are longer than a decoder's positions reach.
+
+        Args:
+            max_tokens: most tokens of a target, tag and end included.
+
+        Raises:
+            ManifestError: naming all rows whose texts are longer.
+        """
+        faults = []
+        for index, row in enumerate(self.manifest):
+            if WIDEST * len(getattr(row, self.columns.text) or "") + MARKS <= max_tokens:
+                continue
+            tokens = self.tokens(index)
+            if tokens is not None and len(tokens) > max_tokens:
+                where, rule = self.manifest.where(index), f"at most {max_tokens} tokens long"
+                mend = "Shorten it, remove the row, or use a decoder with more positions."
+                faults.append(explain(where, self.columns.text, rule, f"{len(tokens)} tokens", mend))
+        if faults:
+            raise ManifestError(report_all(faults))
 
     def distinct_recordings(self) -> NDArray[np.int64]:
         """First row of every recording, for a task that does not depend on the target language: (R,) int64."""

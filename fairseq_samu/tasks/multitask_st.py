@@ -119,7 +119,7 @@ class MultitaskStTask(SpeechTask):
         A set that is decoded (``task_cfg`` is given) may lack the texts.
 
         Raises:
-            ManifestError: the manifest breaks a rule, lacks a column, or a language has no tag.
+            ManifestError: the manifest breaks a rule, lacks a column, a language has no tag, or a text is too long.
         """
         tasks = parse_tasks(self.cfg.tasks)
         columns = required_columns(tasks, with_text=task_cfg is None, language=self.cfg.target_language)
@@ -128,6 +128,8 @@ class MultitaskStTask(SpeechTask):
         parts = {}
         for task in tasks:
             targets = TargetTexts(manifest, self.vocabulary, task, self.cfg.target_language)
+            if task_cfg is None and self._model.decoder is not None:
+                targets.require_length(self._model.decoder.config.max_positions)
             parts[task] = SpeechTextDataset(manifest, options, targets=targets)
         dataset: Any = MultitaskDataset(parts) if len(parts) > 1 else parts[tasks[0]]
         if self.cfg.feature_cache:

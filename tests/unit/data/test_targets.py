@@ -85,6 +85,22 @@ def test_an_empty_text_is_named(manifest):
         texts.tokens(0)
 
 
+def test_texts_beyond_the_decoders_positions_are_named_all_at_once(manifest):
+    rows = [
+        {**ROWS[0], "tgt_text": "x" * 12},
+        ROWS[1],
+        {**ROWS[2], "tgt_text": "y" * 9},
+        {**ROWS[2], "tgt_text": "z" * 8},
+    ]
+    texts = TargetTexts(manifest(rows), FakeVocabulary(), "st")
+    texts.require_length(14)  # tag and end too
+    with pytest.raises(ManifestError) as caught:
+        texts.require_length(10)
+    assert "rows.tsv:2: `tgt_text` must be at most 10 tokens long, but is '14 tokens'" in str(caught.value)
+    assert "rows.tsv:4:" in str(caught.value)
+    assert "rows.tsv:5:" not in str(caught.value)
+
+
 def test_columns_that_are_needed():
     base = ["id", "audio", "n_frames"]
     assert required_columns(["st"], True, "") == [*base, "tgt_text", "tgt_lang"]
