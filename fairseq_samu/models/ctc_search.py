@@ -27,7 +27,7 @@ class GreedyCtcGenerator:
     def generate(
         self, models: list[SamuXlsrMbartModel], sample: dict[str, Any], **_: Any
     ) -> list[list[dict[str, Tensor]]]:
-        """One hypothesis a row, as the host writes them; several models are not combined, the first one speaks."""
+        """One hypothesis a row, as the host writes them, of the one model in ``models``."""
         names = ("source", "padding_mask", "features")
         inputs = {name: sample["net_input"][name] for name in names if name in sample["net_input"]}
         output = models[0](**inputs)

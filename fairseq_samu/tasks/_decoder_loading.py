@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.mbart import LoadedDecoder, read_mbart
 from fairseq_samu.data.manifest import read_manifest
-from fairseq_samu.data.targets import TASK_COLUMNS, required_columns
+from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.mbart_decoder import MBartDecoder
@@ -88,8 +89,9 @@ def read_pretrained_text(cfg: MultitaskStConfig, model_cfg: Any) -> PretrainedTe
     else:
         languages = [code.strip() for code in cfg.vocabulary_languages.split(",") if code.strip()]
         vocabulary = Vocabulary.from_sentencepiece(_find_pieces(cfg), languages or None)
-    relatives = [vocabulary.add_language(code, like)[1] for code, like in parse_added_languages(cfg.added_languages)]
-    kept = find_kept(cfg, vocabulary) if cfg.trim_vocabulary else None
+    added = parse_added_languages(cfg.added_languages)
+    relatives = [vocabulary.add_language(code, like)[1] for code, like in added]
+    kept = find_kept(cfg, vocabulary, [code for code, _ in added]) if cfg.trim_vocabulary else None
     if kept is not None:
         whole = len(vocabulary)
         vocabulary.trim(kept)
@@ -99,21 +101,30 @@ def read_pretrained_text(cfg: MultitaskStConfig, model_cfg: Any) -> PretrainedTe
     return PretrainedText(vocabulary, loaded, relatives, kept)
 
 
-def find_kept(cfg: MultitaskStConfig, vocabulary: Vocabulary) -> Tensor:
-    """Find the tokens of the texts that ``trim_vocabulary`` names; added languages keep their tags.
+def find_kept(cfg: MultitaskStConfig, vocabulary: Vocabulary, languages: Sequence[str]) -> Tensor:
+    """Find the tokens of the texts that ``trim_vocabulary`` names.
+
+    Args:
+        cfg: options of the task.
+        vocabulary: as it is before.
+        languages: codes of languages that keep their tags, beside those of the texts.
 
     Returns:
         (V',) int64.
+
+    Raises:
+        ManifestError: a manifest breaks a rule, lacks a column, or a language has no tag.
     """
     tasks = parse_tasks(cfg.tasks)
 
     def texts() -> Any:
         for path in manifests_to_trim_by(cfg):
-            for row in read_manifest(path, required_columns(tasks, True, cfg.target_language)):
-                for columns in (TASK_COLUMNS[task] for task in tasks):
-                    yield getattr(row, columns.text), cfg.target_language or getattr(row, columns.language)
+            manifest = read_manifest(path, required_columns(tasks, True, cfg.target_language))
+            for targets in (TargetTexts(manifest, vocabulary, task, cfg.target_language) for task in tasks):
+                for index, row in enumerate(manifest):
+                    yield getattr(row, targets.columns.text), targets.language_of(index)
 
-    return vocabulary.kept_ids(texts(), [code for code, _ in parse_added_languages(cfg.added_languages)])
+    return vocabulary.kept_ids(texts(), languages)
 
 
 def _find_pieces(cfg: MultitaskStConfig) -> Path:

@@ -161,7 +161,7 @@ class MultitaskStTask(SpeechTask):
         has_texts = all(dataset.has_texts for dataset in self.datasets.values())
         validate_search(self.cfg, args, models, has_texts)
         if self.cfg.trim_vocabulary:
-            kept = find_kept(self.cfg, self.vocabulary)
+            kept = find_kept(self.cfg, self.vocabulary, self.vocabulary.languages)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")
             self.vocabulary.trim(kept)
             for model in models:

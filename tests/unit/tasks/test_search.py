@@ -1,5 +1,6 @@
 """What decoding asks of the host's generator: every search that speech allows, and one clear error for the others."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ pytest.importorskip("sentencepiece", reason="the texts are pieces")
 from fairseq.dataclass.configs import GenerationConfig
 
 from fairseq_samu.data.collate import Item, Target, collate
+from fairseq_samu.data.manifest import write_manifest
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import CheckpointError, ConfigError
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
@@ -93,6 +95,19 @@ def test_what_needs_texts_is_refused_without_them(task: MultitaskStTask, tiny: T
         task.build_generator([tiny.model], GenerationConfig(**option))
     task.datasets["test"] = SimpleNamespace(has_texts=True)
     task.build_generator([tiny.model], GenerationConfig(**option))
+
+
+def test_a_vocabulary_trimmed_in_decoding_keeps_all_tags(tmp_path: Path) -> None:
+    own = make_translator(tmp_path)
+    row = {"id": "1", "audio": "a.wav", "n_frames": 100, "tgt_text": "where is it", "tgt_lang": "en"}
+    write_manifest(tmp_path / "train.tsv", [row], list(row))
+    task = MultitaskStTask(MultitaskStConfig(data=str(tmp_path), trim_vocabulary="train.tsv", bf16=False))
+    task.load_state_dict({"vocabulary": own.vocabulary.state_dict()})
+    generator = task.build_generator([own.model], GenerationConfig(beam=2, max_len_b=8))
+    assert len(task.vocabulary) < len(own.vocabulary)
+    sample = batch(task.vocabulary)  # into English and French
+    found = task.inference_step(generator, [own.model], sample)
+    assert [int(hypotheses[0]["tokens"][0]) for hypotheses in found] == sample["target_tag"].tolist()
 
 
 def test_a_longer_prefix_is_kept(task: MultitaskStTask, tiny: TinyTranslator) -> None:

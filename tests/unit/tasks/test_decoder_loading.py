@@ -1,0 +1,43 @@
+"""The vocabulary of a run: what trimming keeps, and where it says that a language is not known."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fairseq", reason="the task stands on the host")
+pytest.importorskip("sentencepiece", reason="the texts are pieces")
+
+from fairseq_samu.data.manifest import write_manifest
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.errors import ManifestError
+from fairseq_samu.tasks._decoder_loading import find_kept
+from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
+from tests.unit.tiny_sentencepiece import TEXTS, train_model
+
+COLUMNS = ["id", "audio", "n_frames", "tgt_text", "tgt_lang", "src_text", "src_lang"]
+
+
+def write(path: Path, text: str, language: str) -> None:
+    row = {"id": "1", "audio": "a.wav", "n_frames": 100, "tgt_text": text, "tgt_lang": language}
+    write_manifest(path, [{**row, "src_text": TEXTS[0], "src_lang": "cs"}], COLUMNS)
+
+
+def test_tokens_of_the_tasks_in_use_are_kept(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.from_sentencepiece(train_model(tmp_path))
+    write(tmp_path / "train.tsv", TEXTS[1], "en")
+    cfg = MultitaskStConfig(data=str(tmp_path), trim_vocabulary="train.tsv")
+    kept = set(find_kept(cfg, vocabulary, []).tolist())
+    assert set(vocabulary.encode(TEXTS[1], "en").tolist()) <= kept
+    assert vocabulary.tag("cs") not in kept
+    assert vocabulary.tag("cs") in find_kept(cfg, vocabulary, ["cs"]).tolist()
+    cfg.tasks = "st,asr"
+    both = find_kept(cfg, vocabulary, [])
+    assert kept | set(vocabulary.encode(TEXTS[0], "cs").tolist()) <= set(both.tolist())
+
+
+def test_a_language_without_a_tag_is_named_with_its_row(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.from_sentencepiece(train_model(tmp_path))
+    write(tmp_path / "train.tsv", TEXTS[1], "be")
+    cfg = MultitaskStConfig(data=str(tmp_path), trim_vocabulary="train.tsv")
+    with pytest.raises(ManifestError, match=r"train.tsv:2: .*--added-languages be=RELATIVE"):
+        find_kept(cfg, vocabulary, [])
