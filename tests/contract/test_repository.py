@@ -68,6 +68,7 @@ def test_scripts_can_be_run():
 
 def test_unit_tests_mirror_the_package():
     folders = {str(PurePath(source.path).parent) for source in package_sources()}
+    folders.add(str(PurePath(PACKAGE, "examples")))  # tests of the code inside recipes
     tests = [PurePath(source.path) for source in python_sources("tests/unit")]
     places = {str(PurePath(PACKAGE, *path.parts[2:-1])) for path in tests if path.name.startswith("test_")}
     assert places - folders == set(), "tests of rooms that do not exist"
