@@ -15,6 +15,8 @@ from fairseq_samu.checkpoints.safe_loading import plain, read_torch_file
 from fairseq_samu.checkpoints.saving import save_whole
 
 PREFIX = "decoder."
+EMBEDDING = "decoder.embed_tokens.weight"
+OUTPUT = "decoder.output_projection.weight"
 
 
 def main() -> None:
@@ -48,7 +50,10 @@ def replace_decoder(model: dict[str, Tensor], tuned: dict[str, Tensor]) -> dict[
     wrong = [name for name, tensor in parts.items() if name not in model or model[name].shape != tensor.shape]
     if wrong or not parts:
         raise SystemExit(f"the checkpoint's decoder is another one: {', '.join(wrong) or 'it has none'}")
-    return {**model, **{name: tensor.to(model[name].dtype) for name, tensor in parts.items()}}
+    replaced = {**model, **{name: tensor.to(model[name].dtype) for name, tensor in parts.items()}}
+    if OUTPUT in replaced:  # the host saves the one matrix under both of its names
+        replaced[OUTPUT] = replaced[EMBEDDING]
+    return replaced
 
 
 if __name__ == "__main__":

@@ -106,6 +106,9 @@ def test_a_decoder_is_taken_over(recipe):
     replaced = taken(model, tuned)
     assert replaced["decoder.x"].tolist() == [1, 1] and replaced["decoder.x"].dtype == torch.float32
     assert set(replaced) == set(model) and replaced["encoder.x"].tolist() == [0, 0]
+    names = ["decoder.embed_tokens.weight", "decoder.output_projection.weight"]
+    replaced = taken(dict.fromkeys(names, torch.zeros(2)), {names[0]: torch.ones(2)})
+    assert all(replaced[name].tolist() == [1, 1] for name in names), "one matrix under two names"
     for other in ({"encoder.y": torch.ones(3)}, {"decoder.x": torch.ones(3)}, {"decoder.z": torch.ones(2)}):
         with pytest.raises(SystemExit, match="another one"):
             taken(model, other)
