@@ -55,10 +55,12 @@ class TestSet:
     """Rows of the test set by language of the recording.
 
     Attributes:
+        sources: transcript of every row.
         references: English of every row.
         rows: places of the rows by language.
     """
 
+    sources: list[str]
     references: list[str]
     rows: dict[str, list[int]]
 
@@ -66,19 +68,23 @@ class TestSet:
     def read(cls, manifest: Path) -> "TestSet":
         """Read the manifest of the test set."""
         rows: dict[str, list[int]] = {}
-        references = []
+        sources, references = [], []
         for place, row in enumerate(read_manifest(manifest)):
             rows.setdefault(row.src_lang, []).append(place)
+            sources.append(row.src_text)
             references.append(row.tgt_text)
-        return cls(references, rows)
+        return cls(sources, references, rows)
 
     def score(self, output: Path) -> dict[str, dict[str, Figure]]:
         """Score what fairseq-generate wrote: figures by language of the recording and metric."""
         found = read_generate_output([output])
-        texts = order_rows(found.hypotheses, len(self.references), str(output))
+        return self.score_texts(order_rows(found.hypotheses, len(self.references), str(output)))
+
+    def score_texts(self, texts: Sequence[str]) -> dict[str, dict[str, Figure]]:
+        """Score a text for every row, likewise."""
         return {language: self._score_rows(texts, places) for language, places in self.rows.items()}
 
-    def _score_rows(self, texts: list[str], places: list[int]) -> dict[str, Figure]:
+    def _score_rows(self, texts: Sequence[str], places: list[int]) -> dict[str, Figure]:
         hypotheses = [texts[place] for place in places]
         return score_translations(hypotheses, [self.references[place] for place in places], "en").figures
 

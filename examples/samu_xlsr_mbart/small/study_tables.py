@@ -19,6 +19,7 @@ from fairseq_samu.scoring.translation import score_translations
 
 KINDS = ("frozen", "adapters", "full")
 ENCODERS = {"plain": "Whisper-base", "samu": "SAMU-distilled", "ctc": "CTC-tuned"}
+TOPLINES = {"transcripts": "transcripts, translated", "cascade": "cascade: CTC, then translated"}
 CLAIMS = [
     *(("semantic against plain", Arm("samu", kind), Arm("plain", kind)) for kind in KINDS),
     *(("semantic against CTC-tuned", Arm("samu", kind), Arm("ctc", kind)) for kind in KINDS[:2]),
@@ -46,12 +47,12 @@ def tabulate_toplines(output: Path, test_set: TestSet) -> list[str]:
     """Text model on transcripts, cascade, and the transcripts themselves in the place of translations."""
     languages = sorted(test_set.rows)
     heads = [f"{language} {name}" for language in languages for name in ("chrF", "BLEU")]
-    lines = [header(["topline", *heads])]
-    for name in ("transcripts", "cascade"):
-        file = output / name / "test.out"
-        if file.exists():
-            figures = test_set.score(file)
-            lines.append(row([name, *(cell(figures[code][metric]) for code in languages for metric in METRICS)]))
+    lines = [header(["beside the arms", *heads])]
+    found = {label: output / name / "test.out" for name, label in TOPLINES.items()}
+    scored = {label: test_set.score(file) for label, file in found.items() if file.exists()}
+    scored["transcripts, not translated"] = test_set.score_texts(test_set.sources)
+    for label, figures in scored.items():
+        lines.append(row([label, *(cell(figures[code][metric]) for code in languages for metric in METRICS)]))
     return lines
 
 

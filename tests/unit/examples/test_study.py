@@ -92,6 +92,7 @@ def test_tables_say_what_is_not_shown(recipe, output, scores, monkeypatch, capsy
     printed = capsys.readouterr().out
     claims = {line.split(" | ")[2]: line.split(" | ")[7] for line in printed.split("\n") if "semantic against" in line}
     assert claims == {"seen": "not shown", "unseen": "shown"}
+    assert "| transcripts, not translated | 0.0 [0.0, 0.0] |" in printed
     assert "| SAMU-distilled | adapters | 4 | 100.0 [100.0, 100.0] |" in printed
     assert "chrf: `nrefs:1" in printed
     assert printed.count(" 90 s |") == 8
