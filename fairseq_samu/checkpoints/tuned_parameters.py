@@ -35,8 +35,9 @@ class TunedParameters:
         probe: outputs of the whole model, by which a merged one is known to be the same.
         groups: how many values are tuned, by the model's groups.
         base_names: names of the tensors that are not tuned.
-        base_fingerprint: hash of them.
-        base_dtype: their type, such as ``float32``; the base is converted to it first.
+        base_fingerprint: hash of them in ``base_dtype``.
+        base_dtype: the type, such as ``float32``, that the base is converted to first: theirs, or the half precision
+            that training rounded them to.
         base_parameters: how many values they have.
     """
 
@@ -69,6 +70,7 @@ def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mappi
         rule = "tuned in part (see --tuned-groups), its frozen part of one floating type"
         found = f"with {len(kept)} tuned tensors, and {len(frozen)} frozen ones of types {sorted(dtypes)}"
         raise CheckpointError(explain("", "model", rule, found, "Keep the whole checkpoint."))
+    base_dtype = _find_rounding(frozen) or dtypes.pop()
     groups: dict[str, int] = {}
     for name, tensor in kept.items():
         groups[tuned[name]] = groups.get(tuned[name], 0) + tensor.numel()
@@ -79,10 +81,19 @@ def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mappi
         probe=dict(probe),
         groups=groups,
         base_names=list(frozen),
-        base_fingerprint=fingerprint(frozen),
-        base_dtype=dtypes.pop(),
+        base_fingerprint=fingerprint({name: tensor.to(DTYPES[base_dtype]) for name, tensor in frozen.items()}),
+        base_dtype=base_dtype,
         base_parameters=sum(tensor.numel() for tensor in frozen.values()),
     )
+
+
+def _find_rounding(frozen: Mapping[str, Tensor]) -> str | None:
+    """Find the half precision that training rounded frozen tensors to; the host then saves them as float32."""
+    for name in ("bfloat16", "float16"):
+        dtype = DTYPES[name]
+        if all(torch.equal(tensor, tensor.to(dtype).to(tensor.dtype)) for tensor in frozen.values()):
+            return name
+    return None
 
 
 def merge_tuned(tuned: TunedParameters, base: Mapping[str, Tensor]) -> LoadedTranslator:
@@ -108,7 +119,9 @@ def merge_tuned(tuned: TunedParameters, base: Mapping[str, Tensor]) -> LoadedTra
         rule = f"the one that was trained from (fingerprint {tuned.base_fingerprint[:16]})"
         mend = "Use the pre-trained weights, or a checkpoint with the same frozen parts, that the file was made with."
         raise CheckpointError(explain("", where, rule, f"another ({found[:16]})", mend))
-    return LoadedTranslator(tuned.config, {**frozen, **tuned.tuned}, tuned.vocabulary)
+    dtype = next(iter(tuned.tuned.values())).dtype
+    whole = {**{name: tensor.to(dtype) for name, tensor in frozen.items()}, **tuned.tuned}
+    return LoadedTranslator(tuned.config, whole, tuned.vocabulary)
 
 
 def require_same_outputs(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

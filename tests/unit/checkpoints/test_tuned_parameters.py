@@ -73,6 +73,25 @@ def test_tuned_and_base_make_the_whole(tiny, tmp_path):
     assert again.config == merged.config
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_the_base_of_a_training_in_half_precision_is_the_file_it_began_from(tiny, tmp_path, half):
+    """The host rounds all weights, frozen ones too, and saves them as float32."""
+    base = {name: tensor.clone() for name, tensor in tiny.model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in tiny.model.parameters():
+            parameter.copy_(parameter.to(half))
+    tuned = split(tiny, tmp_path / "a.pt")
+    assert tuned.base_dtype == str(half).removeprefix("torch.")
+    for one in (base, dict(tiny.model.state_dict())):
+        merged = merge_tuned(tuned, one)
+        assert {tensor.dtype for tensor in merged.state.values()} == {torch.float32}
+        for name, tensor in tiny.model.state_dict().items():
+            assert torch.equal(merged.state[name], tensor), name
+    base["decoder.layers.0.fc1.bias"] = base["decoder.layers.0.fc1.bias"] + 0.1
+    with pytest.raises(CheckpointError, match="fingerprint"):
+        merge_tuned(tuned, base)
+
+
 def test_another_base_is_refused(tiny, tmp_path):
     tuned = split(tiny, tmp_path / "a.pt")
     base = dict(tiny.model.state_dict())
