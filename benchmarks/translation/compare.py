@@ -8,26 +8,29 @@ Same weights, same work, one run; writes results.json and results.md into the ou
 import argparse
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.translation import adapters, levers
 from benchmarks.translation.machine import describe_machine
 from benchmarks.translation.report import write_report
-from benchmarks.translation.rounds import Timings, take_turns
+from benchmarks.translation.rounds import Measured, Plan, Timings, take_turns
 from benchmarks.translation.sizes import SIZES
-from benchmarks.translation.worker import Arm, RemoteWorker
+from benchmarks.translation.worker import RemoteWorker
 
 SYSTEMS = ("fairseq", "huggingface", "ours")
-PARTS = ("training", "decoding", "exact", "levers", "adapters")
+PARTS = ("training", "decoding", "levers", "adapters")
 LOSS_TOLERANCE = 1e-4
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and report."""
     given = _parse(arguments)
+    parts = given.parts.split(",")
     rounds = given.rounds or SIZES[given.size].repetitions
-    results = measure(given.size, rounds, given.threads, given.parts.split(","), given.clock)
+    results = measure(Plan(given.size, rounds, given.threads, given.clock, given.alone), parts)
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = write_report(results)
@@ -35,15 +38,12 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
 
 
-def measure(size: str, rounds: int, threads: int, parts: list[str], clock: str = "wall") -> dict[str, Any]:
+def measure(plan: Plan, parts: Sequence[str] = PARTS) -> dict[str, Any]:
     """Measure the chosen parts.
 
     Args:
-        size: name of the sizes.
-        rounds: repetitions of every measurement.
-        threads: of every system.
+        plan: how.
         parts: some of ``PARTS``.
-        clock: ``wall`` or ``cpu``, see :class:`benchmarks.translation.worker.Arm`.
 
     Returns:
         Results as plain JSON.
@@ -51,98 +51,120 @@ def measure(size: str, rounds: int, threads: int, parts: list[str], clock: str =
     Raises:
         ValueError: the systems do not do the same work, or give different outputs.
     """
-    results: dict[str, Any] = {"size": size, "rounds": rounds, "clock": clock, "machine": describe_machine(threads)}
-    if {"training", "decoding", "exact"} & set(parts):
-        workers = {name: RemoteWorker(Arm(name, name, size, clock=clock), threads) for name in SYSTEMS}
-        results["parameters"] = _same_parameters(workers)
-        if "training" in parts:
-            results["training"] = measure_training(workers, rounds)
-        if "decoding" in parts:
-            results["decoding"] = measure_decoding(workers, size, rounds, threads)
-        if "exact" in parts:
-            _close(workers, "ours")
-            results["exact"] = _measure_exact(workers, levers.exact_arm(size, clock), rounds, threads)
-        _close(workers)
+    results: dict[str, Any] = {**asdict(plan), "machine": describe_machine(plan.threads)}
+    if {"training", "decoding"} & set(parts):
+        results |= _measure_systems(plan, parts)
     if "levers" in parts:
-        results["levers"] = levers.measure_training(size, rounds, threads, clock)
+        results["levers"] = levers.measure_training(plan)
+        if "decoding" in parts:
+            _add_decoding_levers(results["decoding"], levers.measure_decoding(plan))
     if "adapters" in parts:
-        results["adapters"] = adapters.measure(size)
+        results["adapters"] = adapters.measure(plan.size)
     results["load_after"] = os.getloadavg()[0]
     return results
 
 
-def measure_training(workers: dict[str, RemoteWorker], rounds: int) -> dict[str, Any]:
-    """Training steps of all systems, and the bound that the matrix products of ours set."""
-    operations = {name: worker.call("record_products") for name, worker in workers.items()}
-    bound = Timings()
-    timings = take_turns(workers, "train", rounds, lambda: bound.seconds.append(workers["ours"].call("time_products")))
-    losses = {name: timing.result["loss"] for name, timing in timings.items()}
+def _measure_systems(plan: Plan, parts: Sequence[str]) -> dict[str, Any]:
+    """Measure all systems in turn, or one after the other where they do not fit into memory together."""
+    arms = {name: plan.arm(name, name) for name in SYSTEMS} | {"exact": levers.exact_arm(plan)}
+    groups = [[name] for name in arms] if plan.alone else [list(arms)]
+    counts: dict[str, dict[str, int]] = {}
+    training: dict[str, Measured] = {}
+    decoding: dict[str, Measured] = {}
+    for group in groups:
+        workers = {name: RemoteWorker(arms[name], plan.threads) for name in group}
+        counts |= {name: worker.call("count_parameters") for name, worker in workers.items() if name != "exact"}
+        if "training" in parts:
+            training |= _measure_together(workers, "train", plan.rounds)
+        if "decoding" in parts:
+            plain = {name: worker for name, worker in workers.items() if name != "exact"}
+            decoding |= _measure_together(plain, "decode", plan.rounds)
+        for worker in workers.values():
+            worker.close()
+    if any(count != counts["ours"] for count in counts.values()):
+        raise ValueError(f"the systems have different parameters: {counts}")
+    results: dict[str, Any] = {"parameters": counts["ours"]}
+    if training:
+        results["training"] = _judge_training(training)
+    if decoding:
+        results["decoding"] = _judge_decoding(decoding, SIZES[plan.size].max_tokens)
+    return results
+
+
+def _measure_together(workers: dict[str, RemoteWorker], task: str, rounds: int) -> dict[str, Measured]:
+    """Measure the systems that are in memory; in training also ours' matrix products alone, in every round."""
+    measured = {name: Measured() for name in workers}
+    if task == "train":
+        for name, worker in workers.items():
+            measured[name].operations = worker.call("record_products")
+
+    def time_products() -> None:
+        if task == "train" and "ours" in workers:
+            measured["ours"].products.seconds.append(workers["ours"].call("time_products"))
+
+    for name, timing in take_turns(workers, task, rounds, time_products).items():
+        measured[name].timing = timing
+        measured[name].peak_bytes = workers[name].call("peak_bytes")
+        measured[name].profile = workers[name].call("profile", task)
+    return measured
+
+
+def _judge_training(measured: dict[str, Measured]) -> dict[str, Any]:
+    """Compare training steps, whose losses must agree (the trimmed vocabulary's loss is another)."""
+    losses = {name: measured[name].timing.result["loss"] for name in SYSTEMS}
     if max(losses.values()) - min(losses.values()) > LOSS_TOLERANCE * max(losses.values()):
         raise ValueError(f"the systems do not do the same work: their losses are {losses}")
+    bound, ours, exact = measured["ours"].products, measured["ours"].timing, measured["exact"].timing
     found = {
         name: {
-            "seconds": timing.seconds,
-            "median": timing.median,
-            "audio_per_second": timing.result["audio"] / timing.median,
-            "peak_bytes": workers[name].call("peak_bytes"),
-            "operations": operations[name],
-            "share_of_bound": 1.0 / bound.times_faster_than(timing),
-            "loss": losses[name],
-            "ours_times_faster": timings["ours"].times_faster_than(timing),
-            "profile": workers[name].call("profile", "train"),
+            **_times(one.timing),
+            "audio_per_second": one.timing.result["audio"] / one.timing.median,
+            "peak_bytes": one.peak_bytes,
+            "operations": one.operations,
+            "share_of_bound": 1.0 / bound.times_faster_than(one.timing),
+            "loss": one.timing.result["loss"],
+            "ours_times_faster": ours.times_faster_than(one.timing),
+            "exact_times_faster": exact.times_faster_than(one.timing),
+            "profile": one.profile,
         }
-        for name, timing in timings.items()
+        for name, one in measured.items()
     }
-    return {"systems": found, "bound_seconds": bound.median, "audio_seconds": timings["ours"].result["audio"]}
+    return {"systems": found, "bound_seconds": bound.median, "audio_seconds": ours.result["audio"]}
 
 
-def measure_decoding(workers: dict[str, RemoteWorker], size: str, rounds: int, threads: int) -> dict[str, Any]:
-    """Beam search of all systems with equal outputs, then with the trimmed vocabulary."""
-    timings = take_turns(workers, "decode", rounds)
-    hypotheses = {name: timing.result["hypotheses"] for name, timing in timings.items()}
+def _judge_decoding(measured: dict[str, Measured], max_tokens: int) -> dict[str, Any]:
+    """Compare beam searches, whose outputs must be equal."""
+    hypotheses = {name: one.timing.result["hypotheses"] for name, one in measured.items()}
     different = [name for name in SYSTEMS if hypotheses[name] != hypotheses["ours"]]
     if different:
         raise ValueError(f"other best hypotheses than ours from {different}: {json.dumps(hypotheses)}")
     lengths = [len(row) for row in hypotheses["ours"]]
-    if max(lengths) >= SIZES[size].max_tokens:
+    if max(lengths) >= max_tokens:
         raise ValueError(f"hypotheses were cut off, which the systems do differently: lengths {lengths}")
     found = {
         name: {
-            "seconds": timing.seconds,
-            "median": timing.median,
-            "tokens_per_second": levers.tokens_per_second(timing),
-            "ours_times_faster": timings["ours"].times_faster_than(timing),
-            "profile": workers[name].call("profile", "decode"),
+            **_times(one.timing),
+            "tokens_per_second": levers.tokens_per_second(one.timing),
+            "ours_times_faster": measured["ours"].timing.times_faster_than(one.timing),
+            "peak_bytes": one.peak_bytes,
+            "profile": one.profile,
         }
-        for name, timing in timings.items()
+        for name, one in measured.items()
     }
-    with_levers = levers.measure_decoding(size, workers["ours"], rounds, threads)
-    for lever in with_levers.values():
-        # Ours as it is was measured beside both.
+    return {"systems": found, "lengths": lengths}
+
+
+def _times(timing: Timings) -> dict[str, Any]:
+    return {"seconds": timing.seconds, "median": timing.median}
+
+
+def _add_decoding_levers(decoding: dict[str, Any], found: dict[str, Any]) -> None:
+    """Relate the levers to the peers too: ours without them was measured beside both."""
+    for lever in found.values():
         lever["times_faster_than"] = {
-            name: lever["times_faster"] * found[name]["ours_times_faster"] for name in SYSTEMS
+            name: lever["times_faster"] * system["ours_times_faster"] for name, system in decoding["systems"].items()
         }
-    return {"systems": found, "lengths": lengths, "levers": with_levers}
-
-
-def _measure_exact(workers: dict[str, RemoteWorker], arm: Arm, rounds: int, threads: int) -> dict[str, float]:
-    """Training with the exact levers that leave the batch as it is, in turn with the peers."""
-    exact = RemoteWorker(arm, threads)
-    timings = take_turns({**workers, "exact": exact}, "train", rounds)
-    exact.close()
-    return {name: timings["exact"].times_faster_than(timings[name]) for name in workers}
-
-
-def _same_parameters(workers: dict[str, RemoteWorker]) -> dict[str, int]:
-    counts = {name: worker.call("count_parameters") for name, worker in workers.items()}
-    if any(count != counts["ours"] for count in counts.values()):
-        raise ValueError(f"the systems have different parameters: {counts}")
-    return counts["ours"]
-
-
-def _close(workers: dict[str, RemoteWorker], *names: str) -> None:
-    for name in names or list(workers):
-        workers.pop(name).close()
+    decoding["levers"] = found
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -152,6 +174,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every system")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of the process, for a machine that is busy"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help="one system in memory at a time, where they do not fit together"
     )
     parser.add_argument("--rounds", type=int, default=0, help="repetitions; 0 takes the size's own")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"comma-separated: {', '.join(PARTS)}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.translation.rounds import Timings, take_turns
+from benchmarks.translation.rounds import Plan, Timings, take_turns
 from benchmarks.translation.sizes import SIZES
 from benchmarks.translation.weights import kept_tokens
 from benchmarks.translation.worker import Arm, RemoteWorker
@@ -12,35 +12,34 @@ FAST = {"fast_products": True}
 WHOLE_LOGITS = {"chunked_loss": False}
 
 
-def exact_arm(size: str, clock: str) -> Arm:
+def exact_arm(plan: Plan) -> Arm:
     """Ours with all exact levers that leave the batch as it is."""
-    return Arm("exact", "ours", size, trim=True, options={**CACHED, **FAST}, clock=clock)
+    return plan.arm("exact", trim=True, options={**CACHED, **FAST})
 
 
-def training_pairs(size: str, clock: str) -> dict[str, tuple[Arm, Arm]]:
+def training_pairs(plan: Plan) -> dict[str, tuple[Arm, Arm]]:
     """Without and with each lever of training, by the lever's name."""
-
-    def arm(name: str, **settings: Any) -> Arm:
-        return Arm(name, "ours", size, clock=clock, **settings)
-
-    plain = arm("ours")
+    plain = plan.arm("ours")
     return {
-        "loss in blocks": (arm("whole logits", options=WHOLE_LOGITS), plain),
-        "cached CNN output": (plain, arm("cached", options=CACHED)),
-        "trimmed vocabulary": (plain, arm("trimmed", trim=True)),
-        "products by oneDNN": (plain, arm("fast", options=FAST)),
-        "these three": (plain, exact_arm(size, clock)),
-        "buckets on real lengths": (arm("random batches", batches="random"), arm("sorted batches", batches="sorted")),
-        "bfloat16 (not exact)": (plain, arm("bfloat16", dtype="bfloat16")),
+        "loss in blocks": (plan.arm("whole logits", options=WHOLE_LOGITS), plain),
+        "cached CNN output": (plain, plan.arm("cached", options=CACHED)),
+        "trimmed vocabulary": (plain, plan.arm("trimmed", trim=True)),
+        "all products by oneDNN": (plain, plan.arm("fast", options=FAST)),
+        "cached, trimmed, oneDNN": (plain, exact_arm(plan)),
+        "buckets on real lengths": (
+            plan.arm("random batches", batches="random"),
+            plan.arm("sorted batches", batches="sorted"),
+        ),
+        "bfloat16 (not exact)": (plain, plan.arm("bfloat16", dtype="bfloat16")),
     }
 
 
-def measure_training(size: str, rounds: int, threads: int, clock: str = "wall") -> dict[str, dict[str, Any]]:
+def measure_training(plan: Plan) -> dict[str, dict[str, Any]]:
     """Measure every lever of training; never more than two models are in memory."""
     found = {}
-    for lever, pair in training_pairs(size, clock).items():
-        workers = {name: RemoteWorker(arm, threads) for name, arm in zip(("without", "with"), pair, strict=True)}
-        timings = take_turns(workers, "train", rounds)
+    for lever, pair in training_pairs(plan).items():
+        workers = {name: RemoteWorker(arm, plan.threads) for name, arm in zip(("without", "with"), pair, strict=True)}
+        timings = take_turns(workers, "train", plan.rounds)
         found[lever] = {
             "times_faster": timings["with"].times_faster_than(timings["without"]),
             "seconds": {name: timing.median for name, timing in timings.items()},
@@ -52,25 +51,19 @@ def measure_training(size: str, rounds: int, threads: int, clock: str = "wall") 
     return found
 
 
-def measure_decoding(size: str, plain: RemoteWorker, rounds: int, threads: int) -> dict[str, Any]:
-    """Decode with products by oneDNN, with the trimmed vocabulary, and with both, each in turn with ours as it is.
-
-    Args:
-        size: name of the sizes.
-        plain: ours as it is.
-        rounds: repetitions.
-        threads: of the worker that is started.
+def measure_decoding(plan: Plan) -> dict[str, Any]:
+    """Decode with all products by oneDNN, with the trimmed vocabulary, and with both, each in turn with ours as it is.
 
     Returns:
         For ``fast``, ``trimmed`` and ``trimmed, fast``: how many times faster than ours as it is, and the share of best
         hypotheses that equal its.
     """
-    clock = plain.arm.clock
-    kept = kept_tokens(SIZES[size]).tolist()
+    plain = RemoteWorker(plan.arm("ours"), plan.threads)
+    kept = kept_tokens(SIZES[plan.size]).tolist()
     found = {}
     for name, trim, options in (("fast", False, FAST), ("trimmed", True, {}), ("trimmed, fast", True, FAST)):
-        worker = RemoteWorker(Arm(name, "ours", size, trim=trim, options=options, clock=clock), threads)
-        timings = take_turns({"ours": plain, name: worker}, "decode", rounds)
+        worker = RemoteWorker(plan.arm(name, trim=trim, options=options), plan.threads)
+        timings = take_turns({"ours": plain, name: worker}, "decode", plan.rounds)
         worker.close()
         ours = timings["ours"].result["hypotheses"]
         rows = timings[name].result["hypotheses"]
@@ -81,6 +74,7 @@ def measure_decoding(size: str, plain: RemoteWorker, rounds: int, threads: int) 
             "times_faster": timings[name].times_faster_than(timings["ours"]),
             "equal_hypotheses": sum(one == other for one, other in zip(ours, mapped, strict=True)) / len(ours),
         }
+    plain.close()
     return found
 
 

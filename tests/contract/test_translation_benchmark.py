@@ -92,8 +92,8 @@ def test_goals_that_are_missed_are_shown():
     results = {
         "training": {
             "systems": {
-                "fairseq": {"ours_times_faster": 1.2},
-                "huggingface": {"ours_times_faster": 1.05},
+                "fairseq": {"ours_times_faster": 1.2, "exact_times_faster": 1.6},
+                "huggingface": {"ours_times_faster": 1.05, "exact_times_faster": 1.5},
                 "ours": {"ours_times_faster": 1.0, "share_of_bound": 0.9},
             }
         },
@@ -103,6 +103,7 @@ def test_goals_that_are_missed_are_shown():
     assert reached == {
         "training: faster than the faster peer": False,
         "training: share of the products' bound": True,
+        "training, exact levers: faster than the faster peer": True,
         "file of the tuned part: share of the whole": False,
     }
 
