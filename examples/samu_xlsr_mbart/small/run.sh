@@ -56,7 +56,7 @@ translate_text() {
         --srcdict "$output/decoder/dict.txt" --joined-dictionary --padding-factor 1 --destdir "$folder/binary"
     into "$folder/test.raw" fairseq-generate "$folder/binary" --user-dir "$recipe/mbart_small" --task translation \
         --source-lang src --target-lang tgt --path "$output/decoder/model.pt" --beam 5 --max-tokens 2000 \
-        --max-len-a 1.5 --max-len-b 10 --post-process sentencepiece "${device[@]}"
+        --max-len-a 1.5 --max-len-b 10 --post-process sentencepiece --required-batch-size-multiple 1 "${device[@]}"
     into "$folder/test.out" sed -E 's/^(D-[0-9]+\t[^\t]*\t)\[en_XX\] ?/\1/' "$folder/test.raw"
 }
 
