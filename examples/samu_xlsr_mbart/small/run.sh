@@ -54,6 +54,7 @@ translate_text() {
     samu_run rm -rf "$folder/binary" # the host does not write over what an interrupted run has left
     samu_run fairseq-preprocess --source-lang src --target-lang tgt --testpref "$folder/test" \
         --srcdict "$output/decoder/dict.txt" --joined-dictionary --padding-factor 1 --destdir "$folder/binary"
+    # with batches of a multiple of 8, its default, the host leaves out the rows that are left over
     into "$folder/test.raw" fairseq-generate "$folder/binary" --user-dir "$recipe/mbart_small" --task translation \
         --source-lang src --target-lang tgt --path "$output/decoder/model.pt" --beam 5 --max-tokens 2000 \
         --max-len-a 1.5 --max-len-b 10 --post-process sentencepiece --required-batch-size-multiple 1 "${device[@]}"
