@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
+
+from omegaconf import II
 
 from fairseq_samu.data.targets import TASK_COLUMNS
 from fairseq_samu.errors import ConfigError, explain, report_all
@@ -35,6 +38,9 @@ class MultitaskStConfig(SpeechDataConfig):
             "help": "keep only the tokens of the texts in these manifests, comma-separated, such as train.tsv,valid.tsv"
         },
     )
+    save_dir: str = II("checkpoint.save_dir")
+    restore_file: str = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
 
 
 def parse_tasks(text: str) -> list[str]:

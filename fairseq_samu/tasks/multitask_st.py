@@ -19,7 +19,7 @@ from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, require_tuned
-from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
+from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
@@ -96,6 +96,7 @@ class MultitaskStTask(SpeechTask):
             return self._model
         speech = read_speech_encoder(cfg.encoder_path) if cfg.encoder_path else None
         text = read_pretrained_text(self.cfg, cfg)
+        require_vocabulary_of_checkpoint(self.cfg, text.vocabulary)
         self.vocabulary.load_state_dict(text.vocabulary.state_dict())
         with open_dict(cfg):
             if speech is not None:

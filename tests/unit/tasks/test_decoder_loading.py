@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip("fairseq", reason="the task stands on the host")
 pytest.importorskip("sentencepiece", reason="the texts are pieces")
 
 from fairseq_samu.data.manifest import write_manifest
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.errors import ManifestError
-from fairseq_samu.tasks._decoder_loading import find_kept
+from fairseq_samu.errors import CheckpointError, ManifestError
+from fairseq_samu.tasks._decoder_loading import find_kept, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
 from tests.unit.tiny_sentencepiece import TEXTS, train_model
 
@@ -41,3 +42,31 @@ def test_a_language_without_a_tag_is_named_with_its_row(tmp_path: Path) -> None:
     cfg = MultitaskStConfig(data=str(tmp_path), trim_vocabulary="train.tsv")
     with pytest.raises(ManifestError, match=r"train.tsv:2: .*--added-languages be=RELATIVE"):
         find_kept(cfg, vocabulary, [])
+
+
+def save_checkpoint(path: Path, vocabulary: Vocabulary) -> None:
+    path.parent.mkdir(exist_ok=True)
+    torch.save({"model": {"w": torch.zeros(2)}, "task_state": {"vocabulary": vocabulary.state_dict()}}, path)
+
+
+@pytest.mark.parametrize("option", ["save_dir", "finetune_from_model"])
+def test_a_checkpoint_of_equally_many_other_tokens_is_refused(tmp_path: Path, option: str) -> None:
+    model = train_model(tmp_path)
+    vocabulary = Vocabulary.from_sentencepiece(model, ["en", "cs"])
+    checkpoint = tmp_path / "model" / "checkpoint_last.pt"
+    places = {"save_dir": str(checkpoint.parent), "finetune_from_model": str(checkpoint)}
+    cfg = MultitaskStConfig(restore_file="checkpoint_last.pt", **{"save_dir": "none", option: places[option]})
+    require_vocabulary_of_checkpoint(cfg, vocabulary)  # there is none yet
+    save_checkpoint(checkpoint, vocabulary)
+    require_vocabulary_of_checkpoint(cfg, vocabulary)
+    other = Vocabulary.from_sentencepiece(model, ["en", "de"])
+    assert len(other) == len(vocabulary)
+    save_checkpoint(checkpoint, other)
+    with pytest.raises(CheckpointError, match="`vocabulary` must be the same"):
+        require_vocabulary_of_checkpoint(cfg, vocabulary)
+
+
+def test_a_checkpoint_of_another_task_is_left_to_the_host(tmp_path: Path) -> None:
+    torch.save({"model": {}, "task_state": {}}, tmp_path / "checkpoint_last.pt")
+    cfg = MultitaskStConfig(restore_file="checkpoint_last.pt", save_dir=str(tmp_path), finetune_from_model=None)
+    require_vocabulary_of_checkpoint(cfg, Vocabulary())
