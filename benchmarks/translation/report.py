@@ -133,22 +133,24 @@ def _decoding(part: dict[str, Any]) -> list[str]:
         ]
         for name, found in part["systems"].items()
     ]
-    levers = [
+    lines = table(["system, beam 5", "s", "tokens/s", "ours is faster by"], rows)
+    lines += ["", f"All best hypotheses are equal, {min(part['lengths'])} to {max(part['lengths'])} tokens."]
+    if "levers" in part:
+        lines += ["", *_decoding_levers(part["levers"])]
+    return lines
+
+
+def _decoding_levers(part: dict[str, Any]) -> list[str]:
+    rows = [
         [
             LEVERS[lever],
             f"{found['tokens_per_second']:.1f}",
             *(f"{found['times_faster_than'][name]:.2f}" for name in NAMES),
             f"{100 * found['equal_hypotheses']:.0f} %",
         ]
-        for lever, found in part.get("levers", {}).items()
+        for lever, found in part.items()
     ]
-    return [
-        *table(["system, beam 5", "s", "tokens/s", "ours is faster by"], rows),
-        "",
-        f"All best hypotheses are equal, {min(part['lengths'])} to {max(part['lengths'])} tokens.",
-        "",
-        *table(["ours with", "tokens/s", *(f"x {name}" for name in NAMES.values()), "equal hypotheses"], levers),
-    ]
+    return table(["ours with", "tokens/s", *(f"x {name}" for name in NAMES.values()), "equal hypotheses"], rows)
 
 
 def _adapters(part: dict[str, Any]) -> list[str]:
