@@ -59,7 +59,9 @@ class ChannelLayerNorm(nn.LayerNorm):
             # (B, C, T) -> (B, T, C) and back
             normed = nn.functional.layer_norm(values.transpose(1, 2), self.normalized_shape, weight, bias, self.eps)
             return normed.transpose(1, 2).to(x.dtype)
-        # The same without a transpose, which costs more than the norm where nothing is kept for gradients.
-        variance, mean = torch.var_mean(values, dim=1, keepdim=True, correction=0)
-        normed = (values - mean).mul_(torch.rsqrt(variance + self.eps))
-        return normed.mul_(weight[:, None]).add_(bias[:, None]).to(x.dtype)
+        # The same without a transpose, which costs more than the norm where nothing is kept for gradients; and without
+        # torch.var_mean, which takes twice the time of the passes over memory here.
+        centred = values - values.mean(dim=1, keepdim=True)
+        variance = torch.linalg.vector_norm(centred, dim=1, keepdim=True).square_() / x.size(1)
+        centred.mul_(torch.rsqrt(variance + self.eps))
+        return torch.addcmul(bias[:, None], centred, weight[:, None], out=centred).to(x.dtype)
