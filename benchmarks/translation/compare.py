@@ -104,7 +104,6 @@ def _measure_together(workers: dict[str, RemoteWorker], task: str, rounds: int) 
 
     for name, timing in take_turns(workers, task, rounds, time_products).items():
         measured[name].timing = timing
-        measured[name].peak_bytes = workers[name].call("peak_bytes")
         measured[name].profile = workers[name].call("profile", task)
     return measured
 
@@ -119,7 +118,7 @@ def _judge_training(measured: dict[str, Measured]) -> dict[str, Any]:
         name: {
             **_times(one.timing),
             "audio_per_second": one.timing.result["audio"] / one.timing.median,
-            "peak_bytes": one.peak_bytes,
+            "peak_bytes": one.timing.peak_bytes,
             "operations": one.operations,
             "share_of_bound": 1.0 / bound.times_faster_than(one.timing),
             "loss": one.timing.result["loss"],
@@ -146,7 +145,7 @@ def _judge_decoding(measured: dict[str, Measured], max_tokens: int) -> dict[str,
             **_times(one.timing),
             "tokens_per_second": levers.tokens_per_second(one.timing),
             "ours_times_faster": measured["ours"].timing.times_faster_than(one.timing),
-            "peak_bytes": one.peak_bytes,
+            "peak_bytes": one.timing.peak_bytes,
             "profile": one.profile,
         }
         for name, one in measured.items()

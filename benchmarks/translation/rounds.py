@@ -15,10 +15,12 @@ class Timings:
     Attributes:
         seconds: of each repetition.
         result: what the last repetition gave.
+        peak_bytes: most memory that a repetition held.
     """
 
     seconds: list[float] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
+    peak_bytes: int = 0
 
     @property
     def median(self) -> float:
@@ -38,14 +40,12 @@ class Measured:
         timing: of its repetitions.
         products: its matrix products alone.
         operations: floating-point operations of its products.
-        peak_bytes: most memory that it held.
         profile: its heaviest operations.
     """
 
     timing: Timings = field(default_factory=Timings)
     products: Timings = field(default_factory=Timings)
     operations: int = 0
-    peak_bytes: int = 0
     profile: list[tuple[str, float]] = field(default_factory=list)
 
 
@@ -92,11 +92,12 @@ def take_turns(
     timings = {name: Timings() for name in workers}
     for worker in workers.values():
         worker.call(task)
-        worker.call("forget_peak")
     for _ in range(rounds):
         for name, worker in workers.items():
+            worker.call("forget_peak")
             result = worker.call(task)
             timings[name].seconds.append(result["seconds"])
             timings[name].result = result
+            timings[name].peak_bytes = max(timings[name].peak_bytes, worker.call("peak_bytes"))
         after_round()
     return timings
