@@ -30,17 +30,18 @@ translate() {
         --max-audio-seconds 10 --feature-cache "$output/features" --arch samu_xlsr_mbart \
         --encoder-path "$(encoder_of "$encoder")" --decoder-path "$decoder" --criterion ctc_ce --label-smoothing 0.1 \
         --weight-decay 0 --clip-norm 5 --disable-validation --seed "$seed" "$@"
-    decode "$name"
+    decode "$name" test.out --beam 5
+    decode "$name" ref.out --score-reference
 }
 
-# decode NAME OPTION... : the test set by a trained model
+# decode NAME FILE OPTION... : the test set by a trained model, into a file of its folder
 decode() {
-    local folder=$output/$1
-    shift
-    done_before "$folder/test.out" ||
-        into "$folder/test.out" fairseq-generate "$data" --user-dir "$SAMU_ROOT/fairseq_samu" --task multitask_st \
+    local folder=$output/$1 file=$output/$1/$2
+    shift 2
+    done_before "$file" ||
+        into "$file" fairseq-generate "$data" --user-dir "$SAMU_ROOT/fairseq_samu" --task multitask_st \
             --path "$folder/checkpoint_last.pt" --gen-subset test --audio-root "$data" \
-            --feature-cache "$output/features" --beam 5 --batch-size 32 --num-workers 0 "${device[@]}" "${precision[@]}" "$@"
+            --feature-cache "$output/features" --batch-size 32 --num-workers 0 "${device[@]}" "${precision[@]}" "$@"
 }
 
 # translate_text NAME OPTION... : the test set's transcripts, or what was recognised, by the text model
@@ -62,7 +63,7 @@ translate_text() {
 }
 
 translate_text transcripts
-decode ctc --tasks asr
+decode ctc test.out --tasks asr
 translate_text cascade --recognised "$output/ctc/test.out"
 
 for seed in $seeds; do

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fairseq_samu.data.manifest import read_manifest
-from fairseq_samu.scoring.generate_output import order_rows, read_generate_output
-from fairseq_samu.scoring.paired_bootstrap import Comparison, Figure, average, compare
+from fairseq_samu.scoring.generate_output import order_rows, read_generate_output, read_lines
+from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Comparison, Figure, average, compare
 from fairseq_samu.scoring.translation import score_translations
 
 METRICS = ("chrf", "bleu")
+LIKELIHOOD = "likelihood"
 TESTS = ("seen", "unseen")
 
 
@@ -35,7 +38,7 @@ class Score:
         trained: language of the training.
         seed: of the training.
         tested: language of the recordings.
-        figures: chrF and BLEU, with resamples of the rows.
+        figures: chrF and BLEU, and the likelihood of the references where it was computed, with resamples of the rows.
     """
 
     arm: Arm
@@ -90,11 +93,40 @@ class TestSet:
 
 
 def read_scores(folder: Path, test_set: TestSet) -> Iterator[Score]:
-    """Score all runs of a study: folders ENCODER-LANGUAGE-SEED-KIND with test.out."""
+    """Score all runs of a study: folders ENCODER-LANGUAGE-SEED-KIND with test.out, and ref.out where it was made."""
     for output in sorted(folder.glob("*-*-*-*/test.out")):
         encoder, trained, seed, kind = output.parent.name.split("-")
+        scored = output.with_name("ref.out")
+        likelihoods = read_likelihoods(scored, test_set) if scored.exists() else {}
         for tested, figures in test_set.score(output).items():
-            yield Score(Arm(encoder, kind), trained, int(seed), tested, figures)
+            further = {LIKELIHOOD: likelihoods[tested]} if likelihoods else {}
+            yield Score(Arm(encoder, kind), trained, int(seed), tested, {**figures, **further})
+
+
+def read_likelihoods(output: Path, test_set: TestSet) -> dict[str, Figure]:
+    """Mean base-2 logarithm of the probability of a reference's tokens, by language of the recording.
+
+    It says how well a model knows what was said where its own best text is too poor for BLEU to tell: minus the bits
+    a token, higher is better.
+
+    Args:
+        output: what ``fairseq-generate --score-reference`` wrote.
+        test_set: of the same rows.
+    """
+    sums, counts = np.zeros(len(test_set.references)), np.zeros(len(test_set.references))
+    for line in read_lines(output):
+        if line.startswith("P-"):
+            number, values = line[2:].split("\t")
+            scores = [float(value) for value in values.split(" ")]
+            sums[int(number)], counts[int(number)] = sum(scores), len(scores)
+    if not counts.all():
+        raise SystemExit(f"{output}: no scores of {int((counts == 0).sum())} rows")
+    figures = {}
+    for language, places in test_set.rows.items():
+        drawn = np.random.default_rng(SEED).choice(places, size=(NUM_RESAMPLES, len(places)))
+        samples = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        figures[language] = Figure(float(sums[places].sum() / counts[places].sum()), samples)
+    return figures
 
 
 def mean(scores: Iterable[Score], metric: str) -> Figure:

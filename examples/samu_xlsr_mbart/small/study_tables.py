@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from study import METRICS, TESTS, Arm, Score, TestSet, contrast, mean, pick, read_scores
+from study import LIKELIHOOD, METRICS, TESTS, Arm, Score, TestSet, contrast, mean, pick, read_scores
 
 from fairseq_samu.scoring.paired_bootstrap import Figure
 from fairseq_samu.scoring.translation import score_translations
@@ -38,7 +38,9 @@ def main() -> None:
     scores = list(read_scores(arguments.output / "st", test_set))
     print("\n".join(tabulate_toplines(arguments.output, test_set)) + "\n")
     print("\n".join(tabulate_arms(scores)) + "\n")
-    print("\n".join(tabulate_claims(scores)) + "\n")
+    print("\n".join(tabulate_claims(scores, "chrf", "chrF", digits=1)) + "\n")
+    if all(LIKELIHOOD in score.figures for score in scores):
+        print("\n".join(tabulate_claims(scores, LIKELIHOOD, "log2 p a token", digits=2)) + "\n")
     print("\n".join(tabulate_runs(scores, arguments.output)) + "\n")
     print("\n".join(describe_run(test_set)))
 
@@ -58,33 +60,37 @@ def tabulate_toplines(output: Path, test_set: TestSet) -> list[str]:
 
 def tabulate_arms(scores: list[Score]) -> list[str]:
     """Each arm on languages seen and unseen, means over directions and seeds."""
-    heads = [f"{test} {name}" for test in TESTS for name in ("chrF", "BLEU")]
-    lines = [header(["encoder", "tuned of it", "runs", *heads])]
+    known = all(LIKELIHOOD in score.figures for score in scores)
+    names = ("chrF", "BLEU", *(["log2 p a token"] if known else []))
+    lines = [header(["encoder", "tuned of it", "runs", *(f"{test} {name}" for test in TESTS for name in names)])]
     for kind in KINDS:
         for encoder, label in ENCODERS.items():
             found = {test: pick(scores, Arm(encoder, kind), test) for test in TESTS}
-            if found["seen"]:
-                cells = [cell(mean(found[test], metric)) for test in TESTS for metric in METRICS]
-                lines.append(row([label, kind, str(len(found["seen"])), *cells]))
+            if not found["seen"]:
+                continue
+            cells = []
+            for test in TESTS:
+                cells += [cell(mean(found[test], metric)) for metric in METRICS]
+                cells += [cell(mean(found[test], LIKELIHOOD), digits=2)] if known else []
+            lines.append(row([label, kind, str(len(found["seen"])), *cells]))
     return lines
 
 
-def tabulate_claims(scores: list[Score]) -> list[str]:
-    """The paper's claims, paired: difference, interval, p-value, smallest detectable effect, verdict."""
-    heads = ["claim", "arms", "test", "runs", "chrF", "p", "detectable", "verdict", "BLEU"]
-    lines = [header(heads)]
+def tabulate_claims(scores: list[Score], metric: str, name: str, digits: int) -> list[str]:
+    """The paper's claims by one metric, paired: difference, interval, p-value, smallest detectable effect, verdict."""
+    lines = [header(["claim", "arms", "test", "runs", name, "p", "detectable", "verdict"])]
     for claim, arm, baseline in CLAIMS:
         for test in TESTS:
-            found = contrast(scores, arm, baseline, test, "chrf")
-            other = contrast(scores, arm, baseline, test, "bleu")
-            if found is None or other is None:
+            found = contrast(scores, arm, baseline, test, metric)
+            if found is None:
                 continue
             compared, runs = found
             low, high = compared.interval
             arms = f"{arm.encoder} {arm.kind} - {baseline.encoder} {baseline.kind}"
             verdict = "not shown" if low <= 0 <= high else "shown" if compared.delta > 0 else "the reverse"
-            cells = [signed(compared.delta, low, high), f"{compared.p_value:.3f}", f"{(high - low) / 2:.1f}", verdict]
-            lines.append(row([claim, arms, test, str(runs), *cells, signed(other[0].delta, *other[0].interval)]))
+            delta = signed(compared.delta, low, high, digits)
+            cells = [delta, f"{compared.p_value:.3f}", f"{(high - low) / 2:.{digits}f}", verdict]
+            lines.append(row([claim, arms, test, str(runs), *cells]))
     return lines
 
 
@@ -120,15 +126,16 @@ def read_processor() -> str:
     return found[1].strip() if found else "unknown"
 
 
-def cell(figure: Figure) -> str:
+def cell(figure: Figure, digits: int = 1) -> str:
     """A score with its interval."""
     interval = figure.interval()
-    return f"{figure.score:.1f}" if interval is None else f"{figure.score:.1f} [{interval[0]:.1f}, {interval[1]:.1f}]"
+    score = f"{figure.score:.{digits}f}"
+    return score if interval is None else f"{score} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
 
 
-def signed(delta: float, low: float, high: float) -> str:
+def signed(delta: float, low: float, high: float, digits: int) -> str:
     """A difference with its interval."""
-    return f"{delta:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{delta:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def header(names: list[str]) -> str:

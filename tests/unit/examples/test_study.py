@@ -90,7 +90,11 @@ def test_tables_say_what_is_not_shown(recipe, output, scores, monkeypatch, capsy
     monkeypatch.setattr("sys.argv", words)
     tables.main()
     printed = capsys.readouterr().out
-    claims = {line.split(" | ")[2]: line.split(" | ")[7] for line in printed.split("\n") if "semantic against" in line}
+    claims = {
+        line.split(" | ")[2]: line.split(" | ")[7].removesuffix(" |")
+        for line in printed.split("\n")
+        if "semantic against" in line
+    }
     assert claims == {"seen": "not shown", "unseen": "shown"}
     assert "| transcripts, not translated | 0.0 [0.0, 0.0] |" in printed
     assert "| SAMU-distilled | adapters | 4 | 100.0 [100.0, 100.0] |" in printed
@@ -119,3 +123,17 @@ def test_manifests_of_one_language(recipe):
     lines = [HEADER, "1\ta\t1\tx\tcs\ty\ten", "2\ta\t1\tcs\tnl\ty\ten", ""]
     assert recipe("rows_of_languages").keep_language(lines, "cs") == lines[:2]
     assert recipe("rows_of_languages").keep_language(lines, "nl") == [lines[0], lines[2]]
+
+
+def test_likelihoods_are_means_over_tokens(recipe, output):
+    study = recipe("study")
+    test_set = study.TestSet.read(output / "test.tsv")
+    lines = [f"P-{row}\t" + " ".join(["-1.0"] * (row + 1) if row < 6 else ["-3.0", "-5.0"]) for row in range(12)]
+    (output / "ref.out").write_text("\n".join(reversed(lines)) + "\n")
+    figures = study.read_likelihoods(output / "ref.out", test_set)
+    assert figures["cs"].score == pytest.approx(-1)
+    assert figures["nl"].score == pytest.approx(-4)
+    assert figures["cs"].interval() == pytest.approx((-1, -1))
+    (output / "ref.out").write_text("\n".join(lines[1:]) + "\n")
+    with pytest.raises(SystemExit, match="no scores of 1 rows"):
+        study.read_likelihoods(output / "ref.out", test_set)
