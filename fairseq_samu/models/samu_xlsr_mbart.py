@@ -19,6 +19,7 @@ from fairseq_samu.models.speech_encoder_options import (
 )
 from fairseq_samu.models.tuning import parse_tuned_groups, set_training, tune_only
 from fairseq_samu.modules.adapter import Adapter
+from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.modules.length_adapter import LengthAdapter
 
 GROUPS = (
@@ -157,6 +158,7 @@ class SamuXlsrMbartModel(BaseFairseqModel):
             self.decoder = MBartDecoder(MBartDecoderConfig.from_dict({**sizes, "dropout": cfg.decoder_dropout}), pad)
             if encoder.dim != self.decoder.config.dim:
                 self.bridge = nn.Linear(encoder.dim, self.decoder.config.dim)
+        use_fast_products(self)
         self.seed = cfg.seed if isinstance(cfg.seed, int) else 1
         self.num_updates = 0
         tune_only(self.parameter_groups(), parse_tuned_groups(cfg.tuned_groups, dict.fromkeys(GROUPS), COLLECTIONS))

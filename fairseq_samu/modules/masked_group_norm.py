@@ -55,7 +55,8 @@ class ChannelLayerNorm(nn.LayerNorm):
         dtype = torch.promote_types(x.dtype, torch.float32)
         weight, bias = self.weight.to(dtype), self.bias.to(dtype)
         values = x.to(dtype)
-        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+        is_channels_last = values.stride(1) == 1
+        if is_channels_last or (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)):
             # (B, C, T) -> (B, T, C) and back
             normed = nn.functional.layer_norm(values.transpose(1, 2), self.normalized_shape, weight, bias, self.eps)
             return normed.transpose(1, 2).to(x.dtype)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from fairseq_samu.errors import ConfigError, explain
+from fairseq_samu.ops.fast_products import linear
 
 LOGITS_AT_ONCE = 2**24  # 64 MiB in float32
 SMALLEST_BLOCK = 4096  # tokens of the vocabulary; with fewer, matrix products become slow
@@ -103,12 +104,10 @@ class _Block(NamedTuple):
 
 
 def _blocks(hidden: Tensor, weight: Tensor, target: Tensor, size: int) -> Iterator[_Block]:
-    """Compute the logits of one block of at most ``size`` tokens after another, in a buffer that all blocks share."""
-    buffer = hidden.new_empty(hidden.size(0) * min(size, weight.size(0)))
+    """Compute the logits of one block of at most ``size`` tokens after another."""
     for first in range(0, weight.size(0), size):
         part = weight[first : first + size]
-        logits = buffer[: hidden.size(0) * part.size(0)].view(hidden.size(0), part.size(0))
-        torch.mm(hidden, part.t(), out=logits)
+        logits = linear(hidden, part)
         place = (target - first)[:, None]
         is_inside = (place >= 0) & (place < part.size(0))
         rows = slice(first, first + part.size(0))
@@ -150,7 +149,7 @@ class _Statistics:
         shares.scatter_(1, block.place, kept)
         self.others *= shrink
         if shares.dtype == block.weight.dtype:
-            self.others.addmm_(shares, block.weight)
+            self.others += linear(shares, block.weight.t())
         else:
             # A sum over a flat distribution would overflow float16, a share of it underflow.
             narrow = block.logits.copy_(shares.mul_(HALF_SCALE / sums))
