@@ -74,3 +74,45 @@ def test_the_architecture_is_one_that_the_package_reads(recipe):
         assert getattr(args, f"{side}_embed_dim") == 512
     assert args.layernorm_embedding is True and args.share_all_embeddings is True
     assert (args.encoder_layers, args.decoder_layers, args.decoder_ffn_embed_dim) == (3, 4, 2048)
+
+
+@pytest.fixture
+def decoder(recipe, vocabulary, tmp_path):
+    """Folder of a text model, as far as its vocabulary goes."""
+    folder = tmp_path / "decoder"
+    folder.mkdir()
+    (folder / "sentence.bpe.model").write_bytes(vocabulary.sentencepiece)
+    recipe("pretraining_rows").write_dictionary(vocabulary, folder / "dict.txt")
+    return folder
+
+
+def write_test_set(path, language="nl"):
+    rows = [f"{i}\ta.zip:{i}:1\t160\tDe fish {i}\t{language}\tThe fish {i}\ten" for i in range(3)]
+    path.write_text("\n".join(["id\taudio\tn_frames\tsrc_text\tsrc_lang\ttgt_text\ttgt_lang", *rows]) + "\n")
+    return path
+
+
+def test_lines_to_translate_are_transcripts_or_what_was_recognised(recipe, vocabulary, decoder, tmp_path, monkeypatch):
+    program = recipe("text_rows")
+    words = ["text_rows.py", "--decoder", str(decoder), "--output", str(tmp_path / "test")]
+    words += ["--manifest", str(write_test_set(tmp_path / "test.tsv"))]
+    recognised = tmp_path / "asr.out"
+    recognised.write_text("D-2\t-1\tDe cat 2\nD-0\t-1\tDe cat 0\nD-1\t-1\t\n")
+    for further, expected in (
+        ([], ["De fish 0", "De fish 1", "De fish 2"]),
+        (["--recognised", str(recognised)], ["De cat 0", "", "De cat 2"]),
+    ):
+        monkeypatch.setattr("sys.argv", [*words, *further])
+        program.main()
+        lines = (tmp_path / "test.src").read_text().split("\n")[:-1]
+        assert [line.split()[0] for line in lines] == ["[nl_XX]"] * 3
+        assert [vocabulary.decode_pieces(line) for line in lines] == expected
+        assert (tmp_path / "test.tgt").read_text().count("[en_XX]") == 3
+
+
+def test_a_language_without_a_tag_is_named(recipe, decoder, tmp_path, monkeypatch):
+    manifest = write_test_set(tmp_path / "test.tsv", language="cs")
+    words = ["text_rows.py", "--decoder", str(decoder), "--output", str(tmp_path / "test"), "--manifest", str(manifest)]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit, match="knows en, nl, not cs"):
+        recipe("text_rows").main()
