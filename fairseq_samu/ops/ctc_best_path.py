@@ -45,5 +45,5 @@ def find_best_paths(logits: Tensor, padding_mask: Tensor, blank: int) -> list[Ct
         best = scores.new_full((len(merged),), -torch.inf).scatter_reduce(0, runs, scores, "amax")
         first = (torch.diff(runs, prepend=runs.new_full((1,), -1)) > 0).nonzero().squeeze(1)
         kept = merged != blank
-        paths.append(CtcPath(merged[kept], best[kept], first[kept], float(scores.sum())))
+        paths.append(CtcPath(merged[kept], best[kept], first[kept], float(scores.sum().detach())))
     return paths
