@@ -4,16 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import torch
-from fairseq.models import BaseFairseqModel, register_model
+from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
-from fairseq_samu.models.speech_encoder import SpeechEncoder, TrainingDraws
+from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoder_options import (
     SpeechEncoderOptions,
     build_configured_encoder,
     find_encoder_faults,
 )
+from fairseq_samu.models.speech_model import SpeechModel
 from fairseq_samu.modules.attentive_pooling import AttentivePooling
 from fairseq_samu.modules.frame_perceptron import FramePerceptron
 
@@ -109,7 +110,7 @@ class SentenceHead(nn.Module):
 
 
 @register_model("samu_xlsr", dataclass=SamuXlsrConfig)
-class SamuXlsrModel(BaseFairseqModel):
+class SamuXlsrModel(SpeechModel):
     """A speech encoder and its sentence head.
 
     The teacher is no part of it. What is frozen stays in evaluation mode and outside of the graph.
@@ -120,15 +121,13 @@ class SamuXlsrModel(BaseFairseqModel):
     """
 
     def __init__(self, cfg: SamuXlsrConfig, encoder: SpeechEncoder) -> None:
-        super().__init__()
+        super().__init__(cfg)
         validate(cfg)
         self.encoder = encoder
         self.head = SentenceHead(
             encoder.dim, cfg.embedding_dim, cfg.num_pooling_heads, cfg.frame_perceptron_dim, cfg.head_dropout
         )
-        self.seed = cfg.seed if isinstance(cfg.seed, int) else 1
         self.head_only_updates = cfg.head_only_updates
-        self.num_updates = 0
         self._freeze(cfg.num_tuned_layers, cfg.tune_feature_extractor)
 
     @classmethod
@@ -163,15 +162,6 @@ class SamuXlsrModel(BaseFairseqModel):
         if mode and self.encoder_rests:
             self.encoder.eval()
         return self
-
-    def set_num_updates(self, num_updates: int) -> None:
-        """Told by the trainer before each update."""
-        super().set_num_updates(num_updates)
-        self.num_updates = num_updates
-
-    def max_positions(self) -> Optional[int]:
-        """No limit: the task's limits are in seconds."""
-        return None
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the names that tables and options use, from input to output."""
@@ -209,9 +199,7 @@ class SamuXlsrModel(BaseFairseqModel):
                 padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
             frames = features.to(self.head.projection.weight.dtype)
         else:
-            draws = None
-            if row_ids is not None and self.training and not self.encoder_rests:
-                draws = TrainingDraws(self.seed, self.num_updates, row_ids)
+            draws = None if self.encoder_rests else self.draws_of(row_ids)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.encoder_rests):
                 encoded = self.encoder(source, padding_mask, draws)
             frames, padding_mask = encoded.frames, encoded.padding_mask

@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import torch
-from fairseq.models import BaseFairseqModel, register_model
+from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.mbart_decoder import DECODER_GROUPS, EncodedUtterances, MBartDecoder, MBartDecoderConfig
-from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput, TrainingDraws
+from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput
 from fairseq_samu.models.speech_encoder_options import (
     SpeechEncoderOptions,
     build_configured_encoder,
     find_encoder_faults,
     parse_sizes,
 )
+from fairseq_samu.models.speech_model import SpeechModel
 from fairseq_samu.models.tuning import parse_tuned_groups, set_training, tune_only
 from fairseq_samu.modules.adapter import Adapter
 from fairseq_samu.modules.fast_linear import use_fast_products
@@ -127,7 +128,7 @@ def validate(cfg: SamuXlsrMbartConfig) -> None:
 
 
 @register_model("samu_xlsr_mbart", dataclass=SamuXlsrMbartConfig)
-class SamuXlsrMbartModel(BaseFairseqModel):
+class SamuXlsrMbartModel(SpeechModel):
     """Speech encoder with adapters -> [length adapter] -> [linear bridge] -> mBART decoder.
 
     Source: section IV-B of arXiv:2306.00789. Deviations: length adapter, bridge (where encoder and decoder differ in
@@ -141,7 +142,7 @@ class SamuXlsrMbartModel(BaseFairseqModel):
     """
 
     def __init__(self, cfg: SamuXlsrMbartConfig, encoder: SpeechEncoder, vocabulary_size: int, pad: int = 1) -> None:
-        super().__init__()
+        super().__init__(cfg)
         validate(cfg)
         self.encoder = encoder
         if cfg.adapter_dim:
@@ -159,8 +160,6 @@ class SamuXlsrMbartModel(BaseFairseqModel):
             if encoder.dim != self.decoder.config.dim:
                 self.bridge = nn.Linear(encoder.dim, self.decoder.config.dim)
         use_fast_products(self)
-        self.seed = cfg.seed if isinstance(cfg.seed, int) else 1
-        self.num_updates = 0
         tune_only(self.parameter_groups(), parse_tuned_groups(cfg.tuned_groups, dict.fromkeys(GROUPS), COLLECTIONS))
 
     @classmethod
@@ -208,15 +207,6 @@ class SamuXlsrMbartModel(BaseFairseqModel):
         self.training = mode
         return self
 
-    def set_num_updates(self, num_updates: int) -> None:
-        """Told by the trainer before each update."""
-        super().set_num_updates(num_updates)
-        self.num_updates = num_updates
-
-    def max_positions(self) -> Optional[int]:
-        """No limit: the task's limits are in seconds."""
-        return None
-
     def trim_vocabulary(self, kept: Tensor) -> None:
         """Keep the tokens of ``kept`` (V',) int64 alone, in that order."""
         if self.decoder is not None:
@@ -248,9 +238,7 @@ class SamuXlsrMbartModel(BaseFairseqModel):
         Returns:
             Frames with their mask.
         """
-        draws = None
-        if row_ids is not None and self.training:
-            draws = TrainingDraws(self.seed, self.num_updates, row_ids)
+        draws = self.draws_of(row_ids)
         if features is None:
             return self.encoder(source, padding_mask, draws)
         if padding_mask is None:
