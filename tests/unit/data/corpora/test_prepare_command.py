@@ -53,7 +53,9 @@ def test_a_stopped_run_leaves_no_finished_output_and_the_next_one_finishes(tmp_p
         tones.write(tmp_path / f"fr/clips/c{number}.wav", 4.0)
     output = tmp_path / "out"
     slow = (
-        "import sys, time, fairseq_samu.data.corpora.clips as corpus\n"
+        "import signal, sys, time, fairseq_samu.data.corpora.clips as corpus\n"
+        # a shell hands SIGINT down as ignored to what it starts in the background
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "plain = corpus.audio_samples\n"
         "corpus.audio_samples = lambda *a, **k: (time.sleep(0.4), plain(*a, **k))[1]\n"
         "from fairseq_samu.cli.main import main\n"
