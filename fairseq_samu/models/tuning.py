@@ -43,6 +43,19 @@ def _stem(name: str) -> str:
     return head if tail.isdigit() else name
 
 
+def mark_groups(groups: Mapping[str, Sequence[nn.Parameter]]) -> None:
+    """Write on each parameter the name of its group, by which an optimizer of ours tells groups apart.
+
+    Args:
+        groups: parameters by group; each gets ``group_name``, and ``param_group`` as well, which is the attribute that
+            the host hands on to the float32 copies of half-precision training.
+    """
+    for name, parameters in groups.items():
+        for parameter in parameters:
+            parameter.group_name = name  # type: ignore[attr-defined]
+            parameter.param_group = name  # type: ignore[attr-defined]
+
+
 def parse_tuned_groups(text: str, groups: Mapping[str, object], collections: Mapping[str, Sequence[str]]) -> set[str]:
     """Read a list of parameter groups to tune, such as ``encoder_adapters,layer_norms``.
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fairseq_samu.errors import ConfigError
-from fairseq_samu.models.tuning import describe_groups, require_tuned
+from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
 
 
 def parameter(size, tuned=True):
@@ -41,3 +41,14 @@ def test_a_model_of_which_nothing_is_tuned_is_refused():
     model.requires_grad_(False)
     with pytest.raises(ConfigError, match="`tuned_groups` must be groups of which the model has one"):
         require_tuned(model, "encoder_adapters")
+
+
+def test_parameters_say_their_group_and_so_do_the_hosts_float32_copies():
+    fp16_optimizer = pytest.importorskip("fairseq.optim.fp16_optimizer", reason="the copies are the host's")
+    groups = {"layer.0": [parameter(2), parameter(3)], "head": [parameter(4)]}
+    mark_groups(groups)
+    names = ["layer.0", "layer.0", "head"]
+    parameters = [one for members in groups.values() for one in members]
+    assert [one.group_name for one in parameters] == names
+    copies = fp16_optimizer.FP16Optimizer.build_fp32_params(None, parameters, flatten=False)
+    assert [one.param_group for one in copies] == names
