@@ -18,7 +18,7 @@ from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
-from fairseq_samu.models.tuning import describe_groups, require_tuned
+from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
 from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
@@ -109,6 +109,7 @@ class MultitaskStTask(SpeechTask):
             text.load_into(model.decoder, cfg.decoder_path)
         require_tuned(model, cfg.tuned_groups)
         logger.info("parameters\n" + describe_groups(model.parameter_groups()))
+        mark_groups(model.parameter_groups())
         self._model = model
         return model
 

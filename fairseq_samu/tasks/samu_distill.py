@@ -14,7 +14,7 @@ from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
-from fairseq_samu.models.tuning import describe_groups
+from fairseq_samu.models.tuning import describe_groups, mark_groups
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._retrieval_validation import CandidateTexts
 from fairseq_samu.tasks._samu_distill_config import SamuDistillConfig, validate
@@ -63,6 +63,7 @@ class SamuDistillTask(SpeechTask):
             logger.info(f"speech encoder from {cfg.encoder_path} ({loaded.source}): {report.text()}")
         if not from_checkpoint:
             logger.info("parameters\n" + describe_groups(model.parameter_groups()))
+            mark_groups(model.parameter_groups())
         self._model = model
         return model
 
