@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from fairseq_samu.cli.retrieve import write_json, write_whole
-from fairseq_samu.cli.translation_inputs import SystemFile, TestSet, list_systems, read_hypotheses, read_test_set
+from fairseq_samu.cli.score_inputs import (
+    SystemFile,
+    TestSet,
+    add_input_options,
+    add_resampling_options,
+    check_resamples,
+    list_systems,
+    read_hypotheses,
+    read_test_set,
+)
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.reports.translation_tables import (
     list_scores,
@@ -24,8 +33,6 @@ from fairseq_samu.scoring.translation_summary import (
     summarise_translations,
 )
 
-LEAST_RESAMPLES = 40
-
 DESCRIPTION = "translation: BLEU, chrF and others"
 EPILOG = (
     "Toplines are systems like others: --system transcripts=FILE for transcripts that a text model translated, "
@@ -39,38 +46,11 @@ EPILOG = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `score st`."""
     add = parser.add_argument
-    add("--reference", type=Path, metavar="FILE", help="references as plain UTF-8 text, one a line")
-    add(
-        "--manifest",
-        type=Path,
-        metavar="TSV",
-        help="test manifest: tgt_text as reference, src_lang and tgt_lang by row",
-    )
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--hypothesis", type=Path, metavar="FILE", help="translations as plain UTF-8 text, one a line")
-    files = "output of fairseq-generate; the parts of a split run together"
-    one.add_argument("--generate", type=Path, nargs="+", metavar="FILE", help=files)
-    add("--name", default="system", help="name of that system in tables [%(default)s]")
-    add(
-        "--system",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="a further system, as output of fairseq-generate or plain text; may be repeated",
-    )
-    base = parser.add_mutually_exclusive_group()
-    base.add_argument(
-        "--baseline-hypothesis", type=Path, metavar="FILE", help="plain text that others are tested against"
-    )
-    base.add_argument(
-        "--baseline-generate", type=Path, nargs="+", metavar="FILE", help="the same as output of fairseq-generate"
-    )
-    add("--language", metavar="CODE", help="target language (en), or the pair (fr-en), where no manifest tells it")
+    add_input_options(parser)
     add("--groups", help="groups of source languages or pairs, as 'seen=nl,de;unseen=cs' [those of CoVoST-2]")
     add("--metrics", default="bleu,chrf", help="of bleu chrf google_bleu rouge_l meteor bertscore nist [%(default)s]")
     add("--tokenize", metavar="NAME", help="sacreBLEU's tokeniser [by target language]")
-    add("--resamples", type=int, default=1000, metavar="N", help="bootstrap resamples, 0 for none [%(default)s]")
-    add("--seed", type=int, default=12345, help="of the resampling [%(default)s]")
+    add_resampling_options(parser)
     add("--bertscore-model", type=Path, metavar="DIR", help="saved model and tokeniser for BERTScore")
     add("--bertscore-layer", type=int, metavar="N", help="its hidden layer [the last one]")
     add("--json", type=Path, metavar="FILE", help="write the scores there; - for standard output")
@@ -120,15 +100,12 @@ def plan_of(arguments: argparse.Namespace) -> ScoringPlan:
     if arguments.tokenize not in (None, *TOKENISERS):
         rule = f"of {', '.join(TOKENISERS)}"
         raise ConfigError(explain("", "--tokenize", rule, arguments.tokenize, "The others would be downloaded."))
-    if arguments.resamples < 0 or 0 < arguments.resamples < LEAST_RESAMPLES:
-        mend = "An interval of 95 % needs them."
-        raise ConfigError(explain("", "--resamples", f"0, or {LEAST_RESAMPLES} and more", arguments.resamples, mend))
     return plan_scoring(
         [name.strip() for name in arguments.metrics.split(",")],
         arguments.bertscore_model,
         arguments.bertscore_layer,
         tokeniser=arguments.tokenize,
-        num_resamples=arguments.resamples,
+        num_resamples=check_resamples(arguments.resamples),
         seed=arguments.seed,
     )
 
@@ -144,7 +121,7 @@ def groups_of(arguments: argparse.Namespace, pairs: list[str]) -> Groups:
 
 def score_system(file: SystemFile, test_set: TestSet, plan: ScoringPlan, groups: Groups) -> TranslationSummary:
     """Read a system's hypotheses and score each pair of languages."""
-    hypotheses = read_hypotheses(file, len(test_set.references))
+    hypotheses = read_hypotheses(file, test_set)
     scores = {}
     for name, pair in test_set.pairs.items():
         texts = [hypotheses[row] for row in pair.rows]
@@ -155,7 +132,7 @@ def score_system(file: SystemFile, test_set: TestSet, plan: ScoringPlan, groups:
 def score_corpus(file: SystemFile, test_set: TestSet, plan: ScoringPlan) -> dict[str, float]:
     """BLEU and chrF of all rows as one corpus, whatever their source language; beside the mean over pairs."""
     target = next(iter(test_set.pairs.values())).target
-    hypotheses = read_hypotheses(file, len(test_set.references))
+    hypotheses = read_hypotheses(file, test_set)
     pooled = ScoringPlan(tokeniser=plan.tokeniser, num_resamples=0)
     scores = score_translations(hypotheses, test_set.references, target, pooled)
     return {metric: figure.score for metric, figure in scores.figures.items()}

@@ -25,8 +25,12 @@ class GenerateOutput:
     references: dict[int, str] = field(default_factory=dict)
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path, may_be_blank: bool = False) -> list[str]:
     """Read a text with one sentence a line; only a line feed (after a carriage return or not) ends a line.
+
+    Args:
+        path: the file.
+        may_be_blank: lines may all be empty, as what an untrained model recognises is.
 
     Raises:
         SamuError: the file is empty or no UTF-8.
@@ -36,7 +40,7 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         mend = "Convert it to UTF-8."
         raise SamuError(explain("", str(path), "text in UTF-8", f"bytes that are not ({error})", mend)) from error
-    if not text.strip():
+    if not (text if may_be_blank else text.strip()):
         raise SamuError(explain("", str(path), "a text with one sentence a line", "empty", "Write it again."))
     lines = text.split("\n")
     if lines[-1] == "":
@@ -75,7 +79,7 @@ def read_generate_output(paths: Sequence[Path]) -> GenerateOutput:
 
 def is_generate_output(path: Path) -> bool:
     """Tell output of `fairseq-generate` from plain text: it has a line `D-ROW`."""
-    return any(_HYPOTHESIS.match(line) for line in read_lines(path))
+    return any(_HYPOTHESIS.match(line) for line in read_lines(path, may_be_blank=True))
 
 
 def order_rows(texts: dict[int, str], count: int, where: str) -> list[str]:

@@ -58,6 +58,11 @@ class Comparison:
     interval: tuple[float, float]
     p_value: float
 
+    @property
+    def two_sided(self) -> float:
+        """How surprising a difference of this size would be in either direction: 1 for equal systems."""
+        return min(1.0, 2 * self.p_value)
+
 
 def resample(
     statistics: Sequence[Sequence[float]],

@@ -3,6 +3,17 @@
 import importlib.metadata
 from collections.abc import Mapping
 
+from fairseq_samu import __version__
+
+
+def sign(**settings: str) -> str:
+    """Sign a score that is computed here, such as ``mode:full|units:concepts|samu:0.1.0``.
+
+    Args:
+        settings: what the score depends on.
+    """
+    return "|".join(f"{key}:{value}" for key, value in {**settings, "samu": __version__}.items())
+
 
 def sign_library(library: str, **settings: str) -> str:
     """Sign a score of a library, such as ``nrefs:1|tok:13a|nltk:3.10.4``.

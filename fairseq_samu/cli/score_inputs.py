@@ -1,4 +1,4 @@
-"""Gathers what `score st` compares: references of a test set with their languages, and every system's hypotheses."""
+"""Gathers what `score` compares: references of a test set with their languages, and every system's hypotheses."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -16,11 +16,13 @@ from fairseq_samu.scoring.generate_output import (
     read_generate_output,
     read_lines,
 )
+from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED
 
 WHOLE = "all"
 """Name of the only pair where no language is known."""
 UNKNOWN = "<<unk>>"
 """What the host writes in a reference for tokens that the vocabulary lacks."""
+LEAST_RESAMPLES = 40
 
 
 @dataclass
@@ -44,11 +46,13 @@ class TestSet:
         references: one a row.
         pairs: rows by name such as ``fr-en``, in order of appearance.
         source: where the references are from, for the result.
+        names: of the rows in the manifest; empty without one.
     """
 
     references: list[str]
     pairs: dict[str, Pair]
     source: str
+    names: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,67 @@ class SystemFile:
     def read(self) -> GenerateOutput:
         """Read hypotheses by row, and references where the output has them."""
         if self.is_text:
-            return GenerateOutput(dict(enumerate(read_lines(self.paths[0]))))
+            return GenerateOutput(dict(enumerate(read_lines(self.paths[0], may_be_blank=True))))
         return read_generate_output(self.paths)
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which texts to compare, those of :func:`list_systems` and :func:`read_test_set`."""
+    add = parser.add_argument
+    add("--reference", type=Path, metavar="FILE", help="references as plain UTF-8 text, one a line")
+    add(
+        "--manifest",
+        type=Path,
+        metavar="TSV",
+        help="test manifest: tgt_text as reference, src_lang and tgt_lang by row",
+    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--hypothesis", type=Path, metavar="FILE", help="hypotheses as plain UTF-8 text, one a line")
+    files = "output of fairseq-generate; the parts of a split run together"
+    one.add_argument("--generate", type=Path, nargs="+", metavar="FILE", help=files)
+    add("--name", default="system", help="name of that system in tables [%(default)s]")
+    add(
+        "--system",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a further system, as output of fairseq-generate or plain text; may be repeated",
+    )
+    base = parser.add_mutually_exclusive_group()
+    base.add_argument(
+        "--baseline-hypothesis", type=Path, metavar="FILE", help="plain text that others are tested against"
+    )
+    base.add_argument(
+        "--baseline-generate", type=Path, nargs="+", metavar="FILE", help="the same as output of fairseq-generate"
+    )
+    add(
+        "--language", metavar="CODE", help="language of the texts (en), or the pair (fr-en), where no manifest tells it"
+    )
+
+
+def add_resampling_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of intervals and tests."""
+    add = parser.add_argument
+    add(
+        "--resamples",
+        type=int,
+        default=NUM_RESAMPLES,
+        metavar="N",
+        help="bootstrap resamples, 0 for none [%(default)s]",
+    )
+    add("--seed", type=int, default=SEED, help="of the resampling [%(default)s]")
+
+
+def check_resamples(count: int) -> int:
+    """Give the number of resamples back.
+
+    Raises:
+        ConfigError: it is too small for an interval.
+    """
+    if count < 0 or 0 < count < LEAST_RESAMPLES:
+        mend = "An interval of 95 % needs them."
+        raise ConfigError(explain("", "--resamples", f"0, or {LEAST_RESAMPLES} and more", count, mend))
+    return count
 
 
 def list_systems(arguments: argparse.Namespace) -> tuple[list[SystemFile], Optional[SystemFile]]:
@@ -108,12 +171,13 @@ def list_systems(arguments: argparse.Namespace) -> tuple[list[SystemFile], Optio
     return systems, baseline
 
 
-def read_test_set(arguments: argparse.Namespace, first: SystemFile) -> TestSet:
+def read_test_set(arguments: argparse.Namespace, first: SystemFile, may_be_blank: bool = False) -> TestSet:
     """Read references and languages.
 
     Args:
         arguments: ``reference``, ``manifest`` and ``language`` of the command line.
         first: the system whose T- lines serve where neither file is given.
+        may_be_blank: the references of a file may all be empty.
 
     Raises:
         SamuError: there are no references, or not one for each row of the manifest.
@@ -123,7 +187,7 @@ def read_test_set(arguments: argparse.Namespace, first: SystemFile) -> TestSet:
         required = () if arguments.reference else ("tgt_text",)
         rows = list(read_manifest(arguments.manifest, required=required))
     if arguments.reference:
-        references, source = read_lines(arguments.reference), str(arguments.reference)
+        references, source = read_lines(arguments.reference, may_be_blank), str(arguments.reference)
         if rows is not None and len(rows) != len(references):
             rule = f"as many as {arguments.manifest} has rows ({len(rows)})"
             raise SamuError(explain(str(arguments.reference), "lines", rule, len(references), "Use the same test set."))
@@ -131,18 +195,19 @@ def read_test_set(arguments: argparse.Namespace, first: SystemFile) -> TestSet:
         references, source = [row.tgt_text or "" for row in rows], str(arguments.manifest)
     else:
         references, source = _references_of(first), f"T- lines of {first.where}"
-    return TestSet(references, _split_pairs(rows, len(references), arguments.language), source)
+    names = [row.id for row in rows or []]
+    return TestSet(references, _split_pairs(rows, len(references), arguments.language), source, names)
 
 
-def read_hypotheses(system: SystemFile, count: int) -> list[str]:
+def read_hypotheses(system: SystemFile, test_set: TestSet) -> list[str]:
     """Read a system's hypotheses in the order of rows, one for each.
 
     Raises:
         SamuError: there are more or fewer; counts, or the rows of an output of `fairseq-generate`, are named.
     """
-    found = system.read().hypotheses
+    found, count = system.read().hypotheses, len(test_set.references)
     if system.is_text and len(found) != count:
-        mend = "Each line must be the translation of the same line of the references."
+        mend = f"Each line must belong to the same line of the references, those of {test_set.source}."
         raise SamuError(explain(system.where, "lines", f"as many as references ({count})", len(found), mend))
     return order_rows(found, count, system.where)
 
