@@ -91,13 +91,16 @@ def read_audio_bytes(spec: str, root: Path | str | None = None, where: str = "")
     return data
 
 
-def read_audio(spec: str, root: Path | str | None = None, where: str = "") -> "np.ndarray":
+def read_audio(
+    spec: str, root: Path | str | None = None, where: str = "", channel: Optional[int] = None
+) -> "np.ndarray":
     """Read a recording as 16 kHz mono.
 
     Args:
         spec: a path, or ``archive.zip:offset:length`` for bytes inside an archive that stores without compression.
         root: folder that a relative path starts from.
         where: the row, such as ``train.tsv:17``; opens the message of an error.
+        channel: read this one alone, counted from 0; None averages all of them.
 
     Returns:
         Samples (N,) float32, full scale 1.0, N = ``resampled_length`` of what the file holds. Integer formats lie in
@@ -105,13 +108,13 @@ def read_audio(spec: str, root: Path | str | None = None, where: str = "") -> "n
 
     Raises:
         AudioError: the recording is missing, no audio, of a format that this libsndfile lacks, cut short, empty,
-            shorter than ``MIN_SAMPLES``, silent throughout, or holds NaN or infinite samples.
+            shorter than ``MIN_SAMPLES``, silent throughout, or holds NaN or infinite samples, or lacks the channel.
     """
     import numpy as np
 
     fail = _Fail(spec, where)
     with _decoder(spec, root, fail) as (sound, kind):
-        blocks, rate = _mono_blocks(sound, kind, fail), sound.samplerate
+        blocks, rate = _mono_blocks(sound, kind, fail, channel), sound.samplerate
         wave = np.concatenate(list(blocks)) if rate == SAMPLE_RATE else _resample(blocks, rate)
     if not np.isfinite(wave).all():
         fail("finite numbers", "too loud to resample", "Scale it to [-1, 1].")
@@ -228,16 +231,19 @@ _NEWER = {
 }
 
 
-def _mono_blocks(sound: Any, kind: str, fail: _Fail) -> "Iterator[np.ndarray]":
+def _mono_blocks(sound: Any, kind: str, fail: _Fail, channel: Optional[int] = None) -> "Iterator[np.ndarray]":
     """Decode to blocks (N,) float32 of one channel; at the end check what can only be said of the whole."""
     import numpy as np
 
+    if channel is not None and channel >= sound.channels:
+        fail(f"of at least {channel + 1} channels", sound.channels, "Take the recording as it was published.")
     frames, peak, per_block = 0, 0.0, max(1, _BLOCK // sound.channels)
     # A header may declare too few samples, so one read goes beyond.
     while len(block := sound.read(min(per_block, max(4096, sound.frames - frames)), "float32", always_2d=True)):
         # Channels that are absurdly loud may overflow in the mean; the check below names that.
         with np.errstate(over="ignore", invalid="ignore"):
-            mono = block[:, 0] if sound.channels == 1 else block.mean(axis=1)
+            single = 0 if sound.channels == 1 else channel
+            mono = block.mean(axis=1) if single is None else block[:, single]
         top = max(float(mono.max()), -float(mono.min()))
         if not np.isfinite(top):
             at = frames + int(np.argmin(np.isfinite(mono)))

@@ -30,7 +30,7 @@ wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho zu:zul
 """
 
 _ISO_639_3 = """
-ace ady aln anc apc ary arz ast bas bew bft brx bxk bxr byv cab cak ceb cgg ckb cnh cux dag dar dgh dsb dyu ewo
+ace ady aeb aln anc apc ary arz ast bas bew bft brx bxk bxr byv cab cak ceb cgg ckb cnh cux dag dar dgh dsb dyu ewo
 fil fub fuv gom gsw haw hch hil hne hsb hyw ilo izh kab kam kbd kbp kcn kea kln kmb kmr knn koo kpv krc ksf led
 lez lij lke lld lmo ltg lth lua luo lus lzh lzz mag mai mdf meh mhr min mmc mni mos mrj mua myv nan nap nhe nhi
 nla nnh nqo nso nup nyn pap pcm pne quy ruc rwm sah sat scn sco sdh shi skr sma smj smn sms snk srn sus sva syl

@@ -32,11 +32,12 @@ def needs_ffmpeg(path: Path) -> bool:
     return path.suffix in _BY_FFMPEG
 
 
-def decode_speech(path: Path) -> np.ndarray:
+def decode_speech(path: Path, channel: int | None = None) -> np.ndarray:
     """Decode a recording to 16 kHz mono.
 
     Args:
         path: of any kind that libsndfile or, by its suffix, ffmpeg decodes.
+        channel: of this one alone, counted from 0; None averages all of them.
 
     Returns:
         Samples (N,) float32, full scale 1.
@@ -45,9 +46,10 @@ def decode_speech(path: Path) -> np.ndarray:
         AudioError: where it cannot be decoded to its end.
     """
     if not needs_ffmpeg(path):
-        return read_audio(str(path))
+        return read_audio(str(path), channel=channel)
     command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-threads", "1", "-i", str(path)]
-    command += ["-map", "0:a:0", "-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE), "-"]
+    mono = ["-ac", "1"] if channel is None else ["-af", f"pan=mono|c0=c{channel}"]
+    command += ["-map", "0:a:0", "-f", "s16le", *mono, "-ar", str(SAMPLE_RATE), "-"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode or len(done.stdout) < 2:
         lines = done.stderr.decode("utf-8", "replace").replace(str(path), path.name).strip().splitlines()
@@ -55,18 +57,19 @@ def decode_speech(path: Path) -> np.ndarray:
     return np.frombuffer(done.stdout, "<i2").astype(np.float32) / 32768
 
 
-def cut_speech(path: Path, times: Sequence[Times]) -> list[bytes | AudioError]:
+def cut_speech(path: Path, times: Sequence[Times], channel: int | None = None) -> list[bytes | AudioError]:
     """Decode a recording once and encode some of its segments as FLAC (16 bits, 16 kHz).
 
     Args:
         path: the recording.
         times: of each segment.
+        channel: as for :func:`decode_speech`.
 
     Returns:
         For each segment its file, or why there is none.
     """
     try:
-        wave = decode_speech(path)
+        wave = decode_speech(path, channel)
     except AudioError as error:
         return [error] * len(times)
     return [_encode(wave, start, end, path.name) for start, end in times]
