@@ -1,6 +1,7 @@
 """Semantic speech encoders, trained once and reused: a plugin of fairseq.
 
-``fairseq-train --user-dir fairseq_samu`` imports this package, which registers its tasks, models and criterions.
+``fairseq-train --user-dir fairseq_samu`` imports this package, which registers its tasks, models,
+criterions, optimizers and schedulers.
 From Python, ``SpeechEmbedder`` and ``SpeechTranslator`` load what was trained.
 """
 
@@ -12,8 +13,8 @@ __all__ = ["SpeechEmbedder", "SpeechTranslator", "__version__", "register"]
 
 
 def register() -> None:
-    """Register tasks, models and criterions with fairseq; does nothing the second time."""
-    from fairseq_samu import criterions, models, tasks  # noqa: F401
+    """Register all that fairseq is to know by name; does nothing the second time."""
+    from fairseq_samu import criterions, models, optim, tasks  # noqa: F401
 
 
 def __getattr__(name: str) -> Any:
