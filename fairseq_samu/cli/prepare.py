@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fairseq_samu.cli import prepare_sentencepiece
+from fairseq_samu.cli import prepare_concept_labels, prepare_sentencepiece
 from fairseq_samu.data.corpora import CORPORA
 from fairseq_samu.data.corpora.writer import CorpusWriter, finished
 
@@ -16,18 +16,19 @@ logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: Any) -> None:
-    """Register the verb, a sub-command for each corpus, and the one for SentencePiece."""
+    """Register the verb, a sub-command for each corpus, and those for SentencePiece and labels."""
     parser = subparsers.add_parser("prepare", help="make manifests of a corpus", description=__doc__)
     corpora = parser.add_subparsers(dest="corpus", required=True, metavar="CORPUS")
     for name, module_name in CORPORA.items():
         module = importlib.import_module(module_name)
         corpus = corpora.add_parser(name, help=module.DESCRIPTION, description=module.__doc__)
         needed = getattr(module, "REQUIRES_SOURCE", False)
-        how = "" if needed else "; left out, Debian packages are fetched with apt-get download"
+        built_in = getattr(module, "WITHOUT_SOURCE", "")
+        how = "" if needed else f"; left out, {built_in or 'Debian packages are fetched with apt-get download'}"
         corpus.add_argument("--source", type=Path, required=needed, help=f"folder of the published corpus{how}")
         corpus.add_argument("--output", type=Path, required=True, help="folder for manifests and audio")
         corpus.add_argument("--force", action="store_true", help="prepare again although the output is finished")
-        if not needed:
+        if not needed and not built_in:
             corpus.add_argument(
                 "--cache", type=Path, default=default_cache(), help="folder for downloads [%(default)s]"
             )
@@ -35,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
             _add_option(corpus, field)
         corpus.set_defaults(func=run)
     prepare_sentencepiece.add_parser(corpora)
+    prepare_concept_labels.add_parser(corpora)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -83,11 +83,33 @@ def encode_opus(wave: np.ndarray, compression: float = 0.94) -> bytes:
     Raises:
         AudioError: where the decoded length differs from N, or libsndfile has no Opus.
     """
+    return _encode(wave, "OPUS", compression)
+
+
+def encode_vorbis(wave: np.ndarray, compression: float = 0.8) -> bytes:
+    """Encode speech as Ogg Vorbis: a tenth of the time that Opus takes, for one and a half times the bytes.
+
+    Args:
+        wave: (N,) float32 in [-1, 1], 16 kHz, mono.
+        compression: libsndfile's compression level, 0 to 1; 0.8 is about 35 kbit/s.
+
+    Returns:
+        The file; it decodes to exactly N samples at 16 kHz.
+
+    Raises:
+        AudioError: where the decoded length differs from N, or libsndfile has no Vorbis.
+    """
+    return _encode(wave, "VORBIS", compression)
+
+
+def _encode(wave: np.ndarray, kind: str, compression: float) -> bytes:
     buffer = io.BytesIO()
     try:
-        soundfile.write(buffer, wave, SAMPLE_RATE, format="OGG", subtype="OPUS", compression_level=compression)
+        soundfile.write(buffer, wave, SAMPLE_RATE, format="OGG", subtype=kind, compression_level=compression)
     except (soundfile.LibsndfileError, ValueError, TypeError) as error:
-        raise AudioError(f"libsndfile cannot write Ogg Opus ({error}). Install soundfile 0.13 or later.") from error
+        raise AudioError(
+            f"libsndfile cannot write Ogg {kind.title()} ({error}). Install soundfile 0.13 or later."
+        ) from error
     stream = fix_serial(buffer.getvalue())
     info = soundfile.info(io.BytesIO(stream))
     if (info.samplerate, info.frames) != (SAMPLE_RATE, len(wave)):
