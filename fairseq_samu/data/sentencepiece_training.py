@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from fairseq_samu.data.language_codes import canonical_language
 from fairseq_samu.data.manifest import Row, read_manifest
 from fairseq_samu.data.manifest_scan import scan_header
 from fairseq_samu.data.sentencepiece_model import load_processor
+from fairseq_samu.data.whole_file import write_whole
 from fairseq_samu.errors import ConfigError, ManifestError, explain
 
 logger = logging.getLogger(__name__)
@@ -184,20 +184,8 @@ def write_sentencepiece(output: Path, model: bytes, facts: dict[str, Any]) -> No
     facts = {**facts, "pieces": pieces, "sha256": hashlib.sha256(model).hexdigest()}
     output.mkdir(parents=True, exist_ok=True)
     (output / RECORD).unlink(missing_ok=True)
-    _replace(output / MODEL, model)
-    _replace(output / RECORD, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(output / MODEL, model)
+    write_whole(output / RECORD, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def training_facts(texts: Sequence[str], options: SentencePieceOptions) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from fairseq.data import Dictionary
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fairseq_samu.data.host_dictionary import SPECIALS, fill_dictionary, from_byte_tensor, to_byte_tensor
 from fairseq_samu.data.language_tags import find_tags, look_up_tag, order_tags, tag_token
 from fairseq_samu.data.sentencepiece_model import byte_pieces, list_pieces, load_processor, switch_off
 from fairseq_samu.errors import ConfigError, explain
 
-SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK = "<mask>"
 _JOINT = "\0"  # occurs in no piece
 _TOKENS, _MODEL = "tokens", "sentencepiece"
@@ -159,7 +159,7 @@ class Vocabulary:
     def state_dict(self) -> dict[str, Tensor]:
         """All that there is to save, as tensors of bytes."""
         joined = _JOINT.join(self.dictionary.symbols).encode("utf-8")
-        return {_TOKENS: _as_tensor(joined), _MODEL: _as_tensor(self._model)}
+        return {_TOKENS: to_byte_tensor(joined), _MODEL: to_byte_tensor(self._model)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Become, in place, what :meth:`state_dict` was taken from.
@@ -170,8 +170,8 @@ class Vocabulary:
         if missing := [name for name in (_TOKENS, _MODEL) if not isinstance(state.get(name), Tensor)]:
             rule = f"tensors {_TOKENS} and {_MODEL}"
             raise ConfigError(explain("", "vocabulary", rule, f"without {missing}", "Use a whole checkpoint."))
-        joined = state[_TOKENS].cpu().numpy().tobytes().decode("utf-8")
-        self._fill(joined.split(_JOINT), state[_MODEL].cpu().numpy().tobytes())
+        joined = from_byte_tensor(state[_TOKENS]).decode("utf-8")
+        self._fill(joined.split(_JOINT), from_byte_tensor(state[_MODEL]))
 
     def kept_ids(self, texts: Iterable[tuple[str, str]], languages: Iterable[str] = ()) -> Tensor:
         """Find what a trimmed vocabulary needs: marks, tags in use, pieces of the texts and their single characters.
@@ -242,16 +242,7 @@ class Vocabulary:
         return len(self) - 1, relative
 
     def _fill(self, tokens: list[str], sentencepiece: bytes) -> None:
-        repeated = len(set(tokens)) != len(tokens)
-        if repeated or tuple(tokens[: len(SPECIALS)]) != SPECIALS:
-            rule = f"different tokens that begin with {' '.join(SPECIALS)}"
-            found = "with repeated ones" if repeated else " ".join(tokens[: len(SPECIALS)])
-            raise ConfigError(explain("", "vocabulary", rule, found, "Use the dictionary that belongs to the decoder."))
-        dictionary = self.dictionary
-        dictionary.symbols[:] = tokens
-        dictionary.count[:] = [1] * len(tokens)
-        dictionary.indices.clear()
-        dictionary.indices.update({token: number for number, token in enumerate(tokens)})
+        fill_dictionary(self.dictionary, tokens)
         self._tags = find_tags(tokens)
         self._model = sentencepiece
         self._processor = self._ids = None
@@ -274,7 +265,3 @@ class Vocabulary:
         tags = {self.dictionary[number] for number in self._tags.values()}
         pieces = [token for token in tokens if token and token not in tags and not _NOT_TEXT.fullmatch(token)]
         return str(processor.decode_pieces(pieces)).replace("▁", " ").strip()
-
-
-def _as_tensor(data: bytes) -> Tensor:
-    return torch.from_numpy(np.frombuffer(data, dtype=np.uint8).copy())
