@@ -12,6 +12,7 @@ from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from fairseq_samu.errors import ConfigError, ManifestError, explain, report_all
+from fairseq_samu.ops.ctc_frames import count_least_frames
 from fairseq_samu.ops.linear_cross_entropy import linear_cross_entropy
 
 # Values of the batch's `task`. Every log has the sums of each: workers with different batches add up the same keys.
@@ -171,17 +172,3 @@ class CtcCeCriterion(FairseqCriterion):
     def logging_outputs_can_be_summed() -> bool:
         """All logged values are sums."""
         return True
-
-
-def count_least_frames(pieces: Tensor, lengths: Tensor) -> Tensor:
-    """Count the frames that CTC needs: one a piece, and a blank between two equal ones.
-
-    Args:
-        pieces: (B, L) int64.
-        lengths: (B,) int64, how many of them count.
-
-    Returns:
-        (B,) int64.
-    """
-    is_pair = torch.arange(1, pieces.size(1), device=pieces.device)[None, :] < lengths[:, None]
-    return lengths + ((pieces[:, 1:] == pieces[:, :-1]) & is_pair).sum(dim=1)

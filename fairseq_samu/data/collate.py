@@ -15,11 +15,11 @@ key                       shape, dtype           meaning
 ``net_input.row_ids``     (B,) int64             as ``id``: seeds what masking draws for a row
 ``teacher``               (B, E) float32         target embeddings (absent without a teacher)
 ``language``              (B,) int64             index of the spoken language (absent without ``src_lang``)
-``task``                  str                    what the targets are, "st" or "asr" (absent without targets)
-``target_tag``            (B,) int64             language tag that each target begins with (absent without targets)
-``target``                (B, U) int64           tag, pieces, end; padded (None where a set to decode has no texts)
+``task``                  str                    what the targets are: "st", "asr" or "slu" (absent without targets)
+``target_tag``            (B,) int64             language tag that each target begins with (absent without tags)
+``target``                (B, U) int64           [tag,] tokens, end; padded (None where a set to decode has no texts)
 ``target_lengths``        (B,) int64             valid tokens of each target (absent where ``target`` is None)
-``net_input.prev_output_tokens``  (B, U) int64   end, then all tokens but the last (absent where ``target`` is None)
+``net_input.prev_output_tokens``  (B, U) int64   end, then all tokens but the last (absent without target or tag)
 ========================  =====================  ============================================================
 """
 
@@ -35,17 +35,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Target:
-    """What a decoder learns to write for a row.
+    """What a model learns to write for a row.
 
     Attributes:
-        task: "st" or "asr".
-        tag: language tag.
+        task: "st", "asr" or "slu".
+        tag: language tag that a decoder begins with; None where CTC alone writes.
         pad: id of the padding token.
-        tokens: (U,) int64 tag, pieces, end; None where the text is not known.
+        tokens: (U,) int64 [tag,] tokens, end; None where the text is not known.
     """
 
     task: str
-    tag: int
+    tag: int | None
     pad: int
     tokens: NDArray[np.int64] | None
 
@@ -61,7 +61,7 @@ class Item:
         features: (T, D) cached frames, or None.
         teacher: (E,) float32 target, or None.
         language: index of the spoken language, or None.
-        target: what the decoder learns to write, or None.
+        target: what the model learns to write, or None.
     """
 
     index: int
@@ -135,13 +135,17 @@ def collate(items: Sequence[Item | None]) -> dict[str, Any]:
 def _add_targets(batch: dict[str, Any], targets: Sequence[Target]) -> None:
     """Add the keys about targets to a batch."""
     batch["task"] = targets[0].task
-    batch["target_tag"] = torch.tensor([target.tag for target in targets], dtype=torch.int64)
+    tags = [target.tag for target in targets if target.tag is not None]
+    if tags:
+        batch["target_tag"] = torch.tensor(tags, dtype=torch.int64)
     batch["target"] = None
     texts = [target.tokens for target in targets if target.tokens is not None]
-    if len(texts) == len(targets):
-        values, mask = pad(texts)
-        tokens = values.masked_fill(mask, targets[0].pad)
-        batch["target"], batch["target_lengths"] = tokens, (~mask).sum(dim=1)
+    if len(texts) < len(targets):
+        return
+    values, mask = pad(texts)
+    tokens = values.masked_fill(mask, targets[0].pad)
+    batch["target"], batch["target_lengths"] = tokens, (~mask).sum(dim=1)
+    if tags:
         # The end symbol comes first; what a decoder reads at padding does not matter.
         ends = torch.tensor([[text[-1]] for text in texts], dtype=torch.int64)
         batch["net_input"]["prev_output_tokens"] = torch.cat([ends, tokens[:, :-1]], dim=1)

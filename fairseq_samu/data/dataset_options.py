@@ -18,6 +18,8 @@ class DatasetOptions:
         training: order, speed and augmentation are drawn, and the limits on duration hold.
         min_audio_seconds: shorter rows are left out of training.
         max_audio_seconds: longer rows are left out of training.
+        languages: rows of other languages are left out; none named: all are used.
+        train_share: share of the training rows that is used.
         sampling_alpha: balance of languages, see ``sampling.sample_epoch``.
         speed_factors: one is drawn a row and epoch.
         augment: changes a wave by draws from the generator, or None.
@@ -32,6 +34,8 @@ class DatasetOptions:
     training: bool = False
     min_audio_seconds: float = 0.0
     max_audio_seconds: float = float("inf")
+    languages: Sequence[str] = ()
+    train_share: float = 1.0
     sampling_alpha: float = 1.0
     speed_factors: Sequence[float] = (1.0,)
     augment: Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]] | None = field(default=None)

@@ -8,21 +8,20 @@ import numpy as np
 from fairseq.data import FairseqDataset
 from numpy.typing import NDArray
 
-from fairseq_samu.data.audio import SAMPLE_RATE, read_audio, read_audio_bytes
+from fairseq_samu.data.audio import read_audio, read_audio_bytes
 from fairseq_samu.data.augmentation import perturb_speed
 from fairseq_samu.data.batching import make_batches, order_by_length, padding_share
 from fairseq_samu.data.collate import Item, Target, collate
 from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
 from fairseq_samu.data.feature_cache import FeatureCache, audio_key
 from fairseq_samu.data.manifest import Manifest
+from fairseq_samu.data.row_selection import select_rows
 from fairseq_samu.data.sampling import sample_epoch
-from fairseq_samu.data.targets import TargetTexts
 from fairseq_samu.errors import AudioError, ManifestError, explain
 
 logger = logging.getLogger(__name__)
 
 ORDER_STREAM, SPEED_STREAM, AUGMENT_STREAM = 11, 12, 13
-IDS_SHOWN = 10
 
 
 class TextTable(Protocol):
@@ -30,6 +29,34 @@ class TextTable(Protocol):
 
     def lookup(self, texts: list[str]) -> NDArray[np.float32]:
         """Embeddings (B, E) of texts."""
+        ...
+
+
+class Texts(Protocol):
+    """What the dataset asks of target texts: those of a decoder, or labels of concepts."""
+
+    task: str
+
+    @property
+    def pad(self) -> int:
+        """Id of the padding token."""
+        ...
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether the manifest has the column of texts."""
+        ...
+
+    def tag(self, index: int) -> int | None:
+        """Language tag that a row's target begins with, if any."""
+        ...
+
+    def tokens(self, index: int) -> NDArray[np.int64] | None:
+        """Tokens (U,) of a row, with an end."""
+        ...
+
+    def distinct_recordings(self) -> NDArray[np.int64]:
+        """Rows to train on, (R,) int64."""
         ...
 
 
@@ -43,7 +70,7 @@ class SpeechTextDataset(FairseqDataset):
         manifest: rows.
         options: how they are read.
         teacher: table of embeddings for ``options.text_column``, or None.
-        targets: what a decoder learns to write, or None.
+        targets: what a model learns to write, or None.
     """
 
     def __init__(
@@ -51,7 +78,7 @@ class SpeechTextDataset(FairseqDataset):
         manifest: Manifest,
         options: DatasetOptions,
         teacher: TextTable | None = None,
-        targets: TargetTexts | None = None,
+        targets: Texts | None = None,
     ) -> None:
         self.manifest = manifest
         self.options = options
@@ -64,27 +91,10 @@ class SpeechTextDataset(FairseqDataset):
         self.rows = self._usable_rows()
 
     def _usable_rows(self) -> NDArray[np.int64]:
-        """Rows within the limits on duration; the others are counted and named."""
-        rows = np.arange(len(self.manifest))
-        if not self.options.training:
-            return rows
-        if self.targets is not None:
-            rows = self.targets.distinct_recordings()
-        low, high = self.options.min_audio_seconds * SAMPLE_RATE, self.options.max_audio_seconds * SAMPLE_RATE
-        kept = (self.lengths[rows] >= low) & (self.lengths[rows] <= high)
-        if not kept.all():
-            out = rows[~kept]
-            names = ", ".join(self.manifest[int(row)].id for row in out[:IDS_SHOWN])
-            logger.warning(
-                f"{self.manifest.path}: {len(out)} of {len(rows)} rows are left out of training, being shorter than "
-                f"{self.options.min_audio_seconds:g} s or longer than {self.options.max_audio_seconds:g} s "
-                f"(min_audio_seconds, max_audio_seconds); the first: {names}"
-            )
-        if not kept.any():
-            mend = "Mend its column n_frames (samples at 16 kHz) or widen the limits."
-            where = str(self.manifest.path)
-            raise ManifestError(explain(where, "rows within the limits on duration", "at least one", 0, mend))
-        return rows[kept]
+        """Rows that this data set hands out; the others are counted and named."""
+        distinct = self.options.training and self.targets is not None
+        rows = self.targets.distinct_recordings() if distinct and self.targets else np.arange(len(self.manifest))
+        return select_rows(self.manifest, self.options, rows)
 
     @property
     def has_texts(self) -> bool:
@@ -181,7 +191,7 @@ class SpeechTextDataset(FairseqDataset):
         texts = self.targets
         if texts is None:
             return None
-        return Target(texts.task, texts.tag(index), texts.vocabulary.pad, texts.tokens(index))
+        return Target(texts.task, texts.tag(index), texts.pad, texts.tokens(index))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,11 @@ class TargetTexts:
             raise ManifestError(report_all(faults))
 
     @property
+    def pad(self) -> int:
+        """Id of the padding token."""
+        return self.vocabulary.pad
+
+    @property
     def has_texts(self) -> bool:
         """Whether the manifest has the column of texts."""
         return len(self.manifest) > 0 and getattr(self.manifest[0], self.columns.text) is not None

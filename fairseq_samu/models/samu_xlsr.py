@@ -8,13 +8,14 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
-from fairseq_samu.models.speech_encoder import SpeechEncoder
+from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput
 from fairseq_samu.models.speech_encoder_options import (
     SpeechEncoderOptions,
     build_configured_encoder,
     find_encoder_faults,
 )
 from fairseq_samu.models.speech_model import SpeechModel
+from fairseq_samu.models.tuning import set_training
 from fairseq_samu.modules.attentive_pooling import AttentivePooling
 from fairseq_samu.modules.frame_perceptron import FramePerceptron
 
@@ -159,9 +160,13 @@ class SamuXlsrModel(SpeechModel):
     def train(self, mode: bool = True) -> "SamuXlsrModel":
         """Switch the mode of all that is tuned; what is frozen stays in evaluation mode."""
         super().train(mode)
-        if mode and self.encoder_rests:
-            self.encoder.eval()
+        set_training(self.encoder, mode and not self.encoder_rests)
         return self
+
+    @property
+    def feature_stage(self) -> Optional[int]:
+        """Stage of the encoder up to which features can be computed once; a frozen encoder draws nothing."""
+        return self.encoder.whole_stage if self.encoder_is_frozen else super().feature_stage
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the names that tables and options use, from input to output."""
@@ -176,6 +181,35 @@ class SamuXlsrModel(SpeechModel):
                 groups[f"head.{name}"] = list(part.parameters())
         return groups
 
+    def encode(
+        self,
+        source: Optional[Tensor] = None,
+        padding_mask: Optional[Tensor] = None,
+        row_ids: Optional[Tensor] = None,
+        features: Optional[Tensor] = None,
+        return_layers: bool = False,
+    ) -> SpeechEncoderOutput:
+        """Encode utterances.
+
+        Args:
+            source: (B, N) float wave at 16 kHz, or None where ``features`` are given.
+            padding_mask: (B, N), or (B, T) with features; bool, True = padding.
+            row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
+            features: (B, T, C or D) output of the same encoder at ``feature_stage``, computed before.
+            return_layers: hand out the layers that run, too.
+
+        Returns:
+            Frames with their mask.
+        """
+        draws = None if self.encoder_rests else self.draws_of(row_ids)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.encoder_rests):
+            if features is None:
+                return self.encoder(source, padding_mask, draws, return_layers)
+            if padding_mask is None:
+                padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
+            stage = self.feature_stage or 0
+            return self.encoder.run_from_stage(features, padding_mask, stage, draws, return_layers)
+
     def forward(
         self,
         source: Optional[Tensor] = None,
@@ -183,24 +217,10 @@ class SamuXlsrModel(SpeechModel):
         row_ids: Optional[Tensor] = None,
         features: Optional[Tensor] = None,
     ) -> SamuXlsrOutput:
-        """Embed utterances.
-
-        Args:
-            source: (B, N) float wave at 16 kHz, or None where ``features`` are given.
-            padding_mask: (B, N), or (B, T) with features; bool, True = padding.
-            row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
-            features: (B, T, D) frames of the same encoder, computed before.
+        """Embed utterances; see :meth:`encode` for the arguments.
 
         Returns:
             Embedding, frames and mask.
         """
-        if features is not None:
-            if padding_mask is None:
-                padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
-            frames = features.to(self.head.projection.weight.dtype)
-        else:
-            draws = None if self.encoder_rests else self.draws_of(row_ids)
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.encoder_rests):
-                encoded = self.encoder(source, padding_mask, draws)
-            frames, padding_mask = encoded.frames, encoded.padding_mask
-        return SamuXlsrOutput(self.head(frames, padding_mask), frames, padding_mask)
+        encoded = self.encode(source, padding_mask, row_ids, features)
+        return SamuXlsrOutput(self.head(encoded.frames, encoded.padding_mask), encoded.frames, encoded.padding_mask)

@@ -189,18 +189,6 @@ class SamuXlsrMbartModel(SpeechModel):
             groups[self.group_of(name)].append(parameter)
         return {group: parameters for group, parameters in groups.items() if parameters}
 
-    @property
-    def frames_are_constant(self) -> bool:
-        """Whether the encoder gives the same frames for a wave in every update: all frozen, nothing drawn."""
-        masking = self.encoder.masking
-        drawn = masking.time_prob > 0 or masking.channel_prob > 0 or self.encoder.layerdrop > 0
-        return not drawn and not any(parameter.requires_grad for parameter in self.encoder.parameters())
-
-    @property
-    def features_are_constant(self) -> bool:
-        """Whether the convolutions of the encoder are frozen."""
-        return not any(p.requires_grad for p in self.parameter_groups()["feature_extractor"])
-
     def train(self, mode: bool = True) -> "SamuXlsrMbartModel":
         """Switch the mode of all that is tuned; what is frozen stays in evaluation mode."""
         set_training(self, mode)
@@ -232,8 +220,7 @@ class SamuXlsrMbartModel(SpeechModel):
             source: (B, N) float wave at 16 kHz, or None where ``features`` are given.
             padding_mask: (B, N), or (B, T) with features; bool, True = padding.
             row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
-            features: (B, T, C) output of the encoder's convolutions, or (B, T, D) of the whole encoder where
-                ``frames_are_constant``.
+            features: (B, T, C or D) output of the encoder at ``feature_stage``.
 
         Returns:
             Frames with their mask.
@@ -243,9 +230,7 @@ class SamuXlsrMbartModel(SpeechModel):
             return self.encoder(source, padding_mask, draws)
         if padding_mask is None:
             padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
-        if self.frames_are_constant:
-            return SpeechEncoderOutput(features.to(next(self.parameters()).dtype), padding_mask)
-        return self.encoder.encode_features(features, padding_mask, draws)
+        return self.encoder.run_from_stage(features, padding_mask, self.feature_stage or 0, draws)
 
     def project_frames(self, frames: Tensor, padding_mask: Tensor) -> EncodedUtterances:
         """Prepare (B, T, D) frames of the encoder with their (B, T) mask for the decoder."""

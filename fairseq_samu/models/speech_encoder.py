@@ -4,17 +4,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from fairseq_samu.models.encoder_configs import EncoderConfig
+from fairseq_samu.models.training_draws import MaskingOptions, TrainingDraws
 from fairseq_samu.modules.transformer_layer import valid_keys
-from fairseq_samu.ops.masking import draw_span_masks
-
-# What a seed is for, so that two draws for the same row or layer are independent.
-TIME_STREAM, CHANNEL_STREAM, LAYER_STREAM = 1, 2, 3
 
 
 @dataclass
@@ -31,48 +27,6 @@ class SpeechEncoderOutput:
     frames: Tensor
     padding_mask: Tensor
     layers: list[Tensor] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class TrainingDraws:
-    """What random masking and layerdrop are seeded from, so that a resumed run draws what an unbroken one would.
-
-    Attributes:
-        seed: seed of the run.
-        update: number of the update.
-        row_ids: (B,) int64, each row's number in its data set: a row is masked alike in whatever batch it stands.
-    """
-
-    seed: int
-    update: int
-    row_ids: Tensor
-
-    def row_seeds(self, stream: int) -> list[tuple[int, ...]]:
-        """Seeds of the rows for one kind of draw."""
-        return [(self.seed, self.update, stream, row) for row in self.row_ids.tolist()]
-
-    def keeps_layer(self, layer: int, layerdrop: float) -> bool:
-        """Decide whether a layer is used in this update; every worker decides the same."""
-        if layerdrop <= 0.0:
-            return True
-        return np.random.default_rng([self.seed, self.update, LAYER_STREAM, layer]).random() >= layerdrop
-
-
-@dataclass(frozen=True)
-class MaskingOptions:
-    """Random masking of features in time and channel.
-
-    Attributes:
-        time_prob: share of a row's positions that time spans are drawn for.
-        time_length: length of a time span, in positions.
-        channel_prob: share of the channels that channel spans are drawn for.
-        channel_length: length of a channel span, in channels.
-    """
-
-    time_prob: float = 0.0
-    time_length: int = 10
-    channel_prob: float = 0.0
-    channel_length: int = 10
 
 
 class SpeechEncoder(nn.Module, ABC):
@@ -143,6 +97,22 @@ class SpeechEncoder(nn.Module, ABC):
         """
 
     @abstractmethod
+    def embed_features(self, features: Tensor, padding_mask: Tensor, draws: TrainingDraws | None = None) -> Tensor:
+        """Run what stands between the convolutions and the first layer: projection, masking, positions.
+
+        Args:
+            features: (B, T, C) float output of :meth:`extract_features`.
+            padding_mask: (B, T) bool, True = padding.
+            draws: as in :meth:`forward`.
+
+        Returns:
+            (B, T, D), zero at padding.
+        """
+
+    @abstractmethod
+    def normalise(self, x: Tensor) -> Tensor:
+        """Apply the final norm to (B, T, D), where there is one."""
+
     def encode_features(
         self,
         features: Tensor,
@@ -161,6 +131,93 @@ class SpeechEncoder(nn.Module, ABC):
         Returns:
             Frames with their mask.
         """
+        x = self.embed_features(features, padding_mask, draws)
+        return self._run_from(0, x, padding_mask, draws, return_layers)
+
+    def _run_from(
+        self, first: int, x: Tensor, padding_mask: Tensor, draws: TrainingDraws | None, return_layers: bool
+    ) -> SpeechEncoderOutput:
+        """Run the layers from ``first`` on and the final norm over (B, T, D)."""
+        mask = padding_mask if bool(padding_mask.any()) else None
+        x, layers = self.run_layers(x, mask, draws, return_layers, first)
+        return SpeechEncoderOutput(zero_padding(self.normalise(x), mask), padding_mask, layers)
+
+    # ---- stages: what is constant can be computed once --------------------------------------------------------------
+
+    @property
+    def whole_stage(self) -> int:
+        """The stage at which nothing is left to do: features are frames."""
+        return self.num_layers + 1
+
+    def first_tuned_stage(self) -> int:
+        """The lowest part that is tuned: 0 in front of the layers, then the layer, their number for the final norm.
+
+        Returns:
+            A stage, see :meth:`run_to_stage`; :attr:`whole_stage` where nothing is tuned.
+        """
+        stages = [self.whole_stage]
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                group = self.group_of(name)
+                layer = group.removeprefix("layer.")
+                stages.append(int(layer) if layer.isdigit() else self.num_layers if group == "final_norm" else 0)
+        return min(stages)
+
+    def constant_stage(self) -> int | None:
+        """The last stage whose features are the same in every update; None where the convolutions are tuned."""
+        names = dict(self.named_parameters())
+        if any(names[name].requires_grad for name in self.parameter_groups()["feature_extractor"]):
+            return None
+        drawn = self.masking.time_prob > 0 or self.masking.channel_prob > 0 or self.layerdrop > 0
+        return 0 if drawn else self.first_tuned_stage()
+
+    def run_to_stage(self, source: Tensor, padding_mask: Tensor | None, stage: int) -> tuple[Tensor, Tensor]:
+        """Run the part of the encoder in front of a stage, without any draw.
+
+        Args:
+            source: (B, N) float wave at 16 kHz in [-1, 1].
+            padding_mask: (B, N) bool, True = padding, or None.
+            stage: 0 for the convolutions alone; ``s`` up to the number of layers for what enters layer ``s`` (counted
+                from 0), or the final norm; :attr:`whole_stage` for frames.
+
+        Returns:
+            (B, T, D) features (C of them at stage 0) and their (B, T) bool mask, True = padding.
+        """
+        features, padding_mask = self.extract_features(source, padding_mask)
+        if stage == 0:
+            return features, padding_mask
+        if stage == self.whole_stage:
+            return self.encode_features(features, padding_mask).frames, padding_mask
+        x = self.embed_features(features, padding_mask)
+        mask = padding_mask if bool(padding_mask.any()) else None
+        return zero_padding(self.run_layers(x, mask, None, False, 0, stage)[0], mask), padding_mask
+
+    def run_from_stage(
+        self,
+        features: Tensor,
+        padding_mask: Tensor,
+        stage: int,
+        draws: TrainingDraws | None = None,
+        return_layers: bool = False,
+    ) -> SpeechEncoderOutput:
+        """Run the part of the encoder behind a stage.
+
+        Args:
+            features: (B, T, D or C) of :meth:`run_to_stage`.
+            padding_mask: (B, T) bool, True = padding.
+            stage: of the features.
+            draws: as in :meth:`forward`.
+            return_layers: hand out the input of the first layer that runs, and the output of each.
+
+        Returns:
+            Frames with their mask.
+        """
+        features = features.to(next(self.parameters()).dtype)
+        if stage == 0:
+            return self.encode_features(features, padding_mask, draws, return_layers)
+        if stage == self.whole_stage:
+            return SpeechEncoderOutput(features, padding_mask)
+        return self._run_from(stage, features, padding_mask, draws, return_layers)
 
     @abstractmethod
     def count_frames(self, num_samples: Tensor) -> Tensor:
@@ -191,25 +248,14 @@ class SpeechEncoder(nn.Module, ABC):
             groups[self.group_of(name)].append(name)
         return {group: names for group, names in groups.items() if names}
 
-    def draw_time_mask(self, lengths: Tensor, size: int, draws: TrainingDraws | None) -> Tensor | None:
-        """Draw the (B, size) bool mask of masked positions, or None where nothing is masked."""
-        if draws is None or self.masking.time_prob <= 0.0:
-            return None
-        seeds = draws.row_seeds(TIME_STREAM)
-        masks = draw_span_masks(lengths.tolist(), size, self.masking.time_prob, self.masking.time_length, seeds)
-        return masks.to(lengths.device)
-
-    def draw_channel_mask(self, batch: Tensor, channels: int, draws: TrainingDraws | None) -> Tensor | None:
-        """Draw the (B, channels) bool mask of channels that are zeroed, or None where none is."""
-        if draws is None or self.masking.channel_prob <= 0.0:
-            return None
-        seeds = draws.row_seeds(CHANNEL_STREAM)
-        lengths = [channels] * batch.size(0)
-        masks = draw_span_masks(lengths, channels, self.masking.channel_prob, self.masking.channel_length, seeds)
-        return masks.to(batch.device)
-
     def run_layers(
-        self, x: Tensor, padding_mask: Tensor | None, draws: TrainingDraws | None, return_layers: bool
+        self,
+        x: Tensor,
+        padding_mask: Tensor | None,
+        draws: TrainingDraws | None,
+        return_layers: bool,
+        first: int = 0,
+        end: int | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Send frames through the transformer layers.
 
@@ -218,13 +264,15 @@ class SpeechEncoder(nn.Module, ABC):
             padding_mask: (B, T) bool, True = padding, or None where nothing is padded.
             draws: seeds of layerdrop; None keeps all layers.
             return_layers: collect the input of the first and the output of every layer.
+            first: layer to begin with.
+            end: layer to stop in front of; None for the last layer's end.
 
         Returns:
             (B, T, D) and the list of (B, T, D), zero at padding.
         """
         attention_mask = None if padding_mask is None else valid_keys(padding_mask)
         collected = [x] if return_layers else []
-        for index, layer in enumerate(self.transformer_layers()):
+        for index, layer in list(enumerate(self.transformer_layers()))[first:end]:
             if draws is None or draws.keeps_layer(index, self.layerdrop):
                 if self.checkpoint_activations and torch.is_grad_enabled():
                     x = checkpoint(layer, x, attention_mask, use_reentrant=False)

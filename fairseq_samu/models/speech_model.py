@@ -5,7 +5,8 @@ from typing import Any, Optional
 from fairseq.models import BaseFairseqModel
 from torch import Tensor
 
-from fairseq_samu.models.speech_encoder import TrainingDraws
+from fairseq_samu.models.speech_encoder import SpeechEncoder
+from fairseq_samu.models.training_draws import TrainingDraws
 
 
 class SpeechModel(BaseFairseqModel):
@@ -14,6 +15,8 @@ class SpeechModel(BaseFairseqModel):
     Args:
         cfg: options, with ``seed``.
     """
+
+    encoder: SpeechEncoder
 
     def __init__(self, cfg: Any) -> None:
         super().__init__()
@@ -28,6 +31,11 @@ class SpeechModel(BaseFairseqModel):
     def max_positions(self) -> Optional[int]:
         """No limit: the task's limits are in seconds."""
         return None
+
+    @property
+    def feature_stage(self) -> Optional[int]:
+        """Stage of the encoder up to which features can be computed once, see ``SpeechEncoder.run_to_stage``."""
+        return self.encoder.constant_stage()
 
     def draws_of(self, row_ids: Optional[Tensor]) -> Optional[TrainingDraws]:
         """What masking and layerdrop are seeded from for (B,) rows in this update; None outside of training."""

@@ -8,12 +8,8 @@ from fairseq.models.wav2vec.wav2vec2 import ConvFeatureExtractionModel, Transfor
 from torch import Tensor, nn
 
 from fairseq_samu.models.encoder_configs import Wav2Vec2EncoderConfig
-from fairseq_samu.models.speech_encoder import (
-    SpeechEncoder,
-    SpeechEncoderOutput,
-    TrainingDraws,
-    zero_padding,
-)
+from fairseq_samu.models.speech_encoder import SpeechEncoder, zero_padding
+from fairseq_samu.models.training_draws import TrainingDraws
 from fairseq_samu.modules.masked_group_norm import ChannelLayerNorm, MaskedChannelNorm
 from fairseq_samu.modules.positional_convolution import WeightNormConvolution
 from fairseq_samu.modules.transformer_layer import TransformerLayer
@@ -123,29 +119,24 @@ class Wav2Vec2Encoder(SpeechEncoder):
         x = features.transpose(1, 2)  # (B, C, T) -> (B, T, C)
         return x, lengths_to_padding_mask(self.count_frames(samples), x.size(1))
 
-    def encode_features(
-        self,
-        features: Tensor,
-        padding_mask: Tensor,
-        draws: TrainingDraws | None = None,
-        return_layers: bool = False,
-    ) -> SpeechEncoderOutput:
-        """Run projection, positions and transformer; see :class:`SpeechEncoder`."""
+    def embed_features(self, features: Tensor, padding_mask: Tensor, draws: TrainingDraws | None = None) -> Tensor:
+        """Project, mask and add positions; see :class:`SpeechEncoder`."""
+        trains = self.training and self.first_tuned_stage() == 0  # what is frozen drops nothing out
         x = self.layer_norm(features.to(self.mask_emb.dtype))
         if self.post_extract_proj is not None:
             x = self.post_extract_proj(x)
-        x = F.dropout(x, self._config.feature_dropout, self.training)
+        x = F.dropout(x, self._config.feature_dropout, trains)
         lengths = padding_mask_to_lengths(padding_mask, x)
         mask = padding_mask if bool(padding_mask.any()) else None
         x = zero_padding(self._mask_features(x, lengths, draws), mask)
         x = x + self.encoder.pos_conv(x.transpose(1, 2)).transpose(1, 2)
         if not self._config.pre_norm:
             x = self.encoder.layer_norm(x)
-        x = F.dropout(x, self._config.dropout, self.training)
-        x, layers = self.run_layers(x, mask, draws, return_layers)
-        if self._config.pre_norm:
-            x = self.encoder.layer_norm(x)
-        return SpeechEncoderOutput(zero_padding(x, mask), padding_mask, layers)
+        return F.dropout(x, self._config.dropout, trains)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Apply the final norm of the pre-norm family; see :class:`SpeechEncoder`."""
+        return self.encoder.layer_norm(x) if self._config.pre_norm else x
 
     def _prepare(self, source: Tensor, samples: Tensor) -> Tensor:
         """Clear the padding of (B, N) waves, normalise them if so configured, and fill up to one frame."""
@@ -163,10 +154,10 @@ class Wav2Vec2Encoder(SpeechEncoder):
 
     def _mask_features(self, x: Tensor, lengths: Tensor, draws: TrainingDraws | None) -> Tensor:
         """Put the learned vector in masked frames, and zero in masked channels, of (B, T, D) features."""
-        time_mask = self.draw_time_mask(lengths, x.size(1), draws)
+        time_mask = self.masking.draw_time_mask(lengths, x.size(1), draws)
         if time_mask is not None:
             x = torch.where(time_mask[:, :, None], self.mask_emb.to(x.dtype), x)
-        channel_mask = self.draw_channel_mask(x, x.size(2), draws)
+        channel_mask = self.masking.draw_channel_mask(x, x.size(2), draws)
         return x if channel_mask is None else x.masked_fill(channel_mask[:, None, :], 0.0)
 
     def count_frames(self, num_samples: Tensor) -> Tensor:

@@ -9,12 +9,8 @@ from torch import Tensor, nn
 
 from fairseq_samu.errors import AudioError, explain
 from fairseq_samu.models.encoder_configs import WhisperEncoderConfig
-from fairseq_samu.models.speech_encoder import (
-    SpeechEncoder,
-    SpeechEncoderOutput,
-    TrainingDraws,
-    zero_padding,
-)
+from fairseq_samu.models.speech_encoder import SpeechEncoder, zero_padding
+from fairseq_samu.models.training_draws import TrainingDraws
 from fairseq_samu.modules.transformer_layer import TransformerLayer
 from fairseq_samu.ops.log_mel import FRAMES_PER_SECOND, count_mel_frames, log_mel_spectrogram
 from fairseq_samu.ops.masking import lengths_to_padding_mask, padding_mask_to_lengths
@@ -89,27 +85,23 @@ class WhisperEncoder(SpeechEncoder):
         x = F.gelu(self.conv2(x)).transpose(1, 2)  # (B, D, T) -> (B, T, D)
         return x, lengths_to_padding_mask((mel_lengths + 1) // 2, x.size(1))
 
-    def encode_features(
-        self,
-        features: Tensor,
-        padding_mask: Tensor,
-        draws: TrainingDraws | None = None,
-        return_layers: bool = False,
-    ) -> SpeechEncoderOutput:
-        """Run positions and transformer; see :class:`SpeechEncoder`. Masked frames and channels are zero."""
+    def embed_features(self, features: Tensor, padding_mask: Tensor, draws: TrainingDraws | None = None) -> Tensor:
+        """Mask and add positions; see :class:`SpeechEncoder`. Masked frames and channels are zero."""
         mask = padding_mask if bool(padding_mask.any()) else None
         lengths = padding_mask_to_lengths(padding_mask, features)
         x = features.to(self.conv1.weight.dtype)
-        time_mask = self.draw_time_mask(lengths, x.size(1), draws)
+        time_mask = self.masking.draw_time_mask(lengths, x.size(1), draws)
         if time_mask is not None:
             x = zero_padding(x, time_mask)
-        channel_mask = self.draw_channel_mask(x, x.size(2), draws)
+        channel_mask = self.masking.draw_channel_mask(x, x.size(2), draws)
         if channel_mask is not None:
             x = x.masked_fill(channel_mask[:, None, :], 0.0)
         x = zero_padding(x + self.positions[: x.size(1)].to(x.dtype), mask)
-        x = F.dropout(x, self._config.dropout, self.training)
-        x, layers = self.run_layers(x, mask, draws, return_layers)
-        return SpeechEncoderOutput(zero_padding(self.layer_norm(x), mask), padding_mask, layers)
+        return F.dropout(x, self._config.dropout, self.training and self.first_tuned_stage() == 0)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Apply the final norm; see :class:`SpeechEncoder`."""
+        return self.layer_norm(x)
 
     def _check_length(self, source: Tensor) -> None:
         frames = int(self.count_frames(torch.tensor([source.size(1)])))

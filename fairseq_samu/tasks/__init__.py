@@ -1,5 +1,5 @@
 """Tasks registered with fairseq; importing this room registers them."""
 
-from fairseq_samu.tasks import multitask_st, samu_distill
+from fairseq_samu.tasks import dual_slu, multitask_st, samu_distill
 
-__all__ = ["multitask_st", "samu_distill"]
+__all__ = ["dual_slu", "multitask_st", "samu_distill"]

@@ -2,8 +2,7 @@
 
 import json
 import logging
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from torch import Tensor
 
 from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.mbart import LoadedDecoder, read_mbart
-from fairseq_samu.checkpoints.safe_loading import read_torch_file
 from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.errors import CheckpointError, ConfigError, explain
+from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.mbart_decoder import MBartDecoder
 from fairseq_samu.models.speech_encoder_options import parse_sizes
 from fairseq_samu.tasks._multitask_st_config import (
@@ -135,28 +133,3 @@ def _find_pieces(cfg: MultitaskStConfig) -> Path:
         mend = "Give --decoder-path, or train pieces with `fairseq-samu prepare sentencepiece`."
         raise ConfigError(explain("multitask_st", "sentencepiece_model", "a file", path, mend))
     return path
-
-
-def require_vocabulary_of_checkpoint(cfg: MultitaskStConfig, vocabulary: Vocabulary) -> None:
-    """Refuse to go on from a checkpoint whose tokens have other numbers; the host would load its weights in silence.
-
-    Args:
-        cfg: options of the task, which know what the host will load.
-        vocabulary: of this run.
-
-    Raises:
-        CheckpointError: the checkpoint that the run resumes or starts from has another vocabulary.
-    """
-    for path in (Path(cfg.save_dir) / str(cfg.restore_file), Path(cfg.finetune_from_model or "")):
-        if not zipfile.is_zipfile(path):
-            continue  # none there, or none of torch's: the host says so
-        checkpoint = read_torch_file(path, lazily=True)
-        state = (checkpoint.get("task_state") or {}).get("vocabulary") if isinstance(checkpoint, Mapping) else None
-        if state is None:
-            continue
-        other = Vocabulary()
-        other.load_state_dict(state)
-        if other.fingerprint != vocabulary.fingerprint:
-            mend = "Give the sentencepiece model or decoder that it was trained with, or another --save-dir."
-            sizes = f"one of {len(other):,} tokens, some of them others than the {len(vocabulary):,} of this run"
-            raise CheckpointError(explain(str(path), "vocabulary", "the same as of this run", sizes, mend))

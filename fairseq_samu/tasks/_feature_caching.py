@@ -1,4 +1,4 @@
-"""Filling a dataset's feature cache with what a frozen encoder, or its frozen convolutions, give."""
+"""Filling a dataset's feature cache with what the frozen part of an encoder gives."""
 
 import copy
 import hashlib
@@ -24,32 +24,38 @@ BATCH_SAMPLES = 16000 * 60
 CachedDataset = SpeechTextDataset | MultitaskDataset
 
 
-def fingerprint_encoder(encoder: SpeechEncoder, whole: bool = True) -> str:
+def fingerprint_encoder(encoder: SpeechEncoder, stage: int) -> str:
     """Hash of all that cached features depend on: weights, and sizes such as heads and strides that weights hide.
 
     Args:
         encoder: the encoder.
-        whole: the features are its frames; False: those of its convolutions, whose weights alone count then.
+        stage: of the features, see ``SpeechEncoder.run_to_stage``; only weights in front of it count.
     """
     sizes = {name: value for name, value in encoder.config().items() if name not in TRAINING_OPTIONS}
     state = encoder.state_dict()
-    if not whole:
-        state = {name: state[name] for name in encoder.parameter_groups()["feature_extractor"]}
+    groups = encoder.parameter_groups()
+    if stage == 0:
+        state = {name: state[name] for name in groups["feature_extractor"]}
         sizes["stage"] = "convolutions"
+    elif stage < encoder.whole_stage:
+        behind = [f"layer.{number}" for number in range(stage, encoder.num_layers)] + ["final_norm"]
+        later = {name for group in behind for name in groups.get(group, ())}
+        state = {name: tensor for name, tensor in state.items() if name not in later}
+        sizes["stage"] = f"layer {stage}"
     return hashlib.sha256((fingerprint(state) + json.dumps(sizes, sort_keys=True)).encode()).hexdigest()
 
 
 def attach_feature_cache(
-    folder: str, dataset: CachedDataset, encoder: SpeechEncoder, constant: bool, whole: bool = True
+    folder: str, dataset: CachedDataset, encoder: SpeechEncoder, stage: int | None
 ) -> FeatureCache:
-    """Let a dataset hand out features of a frozen encoder instead of waves.
+    """Let a dataset hand out features of an encoder's frozen part instead of waves.
 
     Args:
         folder: parent of the caches.
         dataset: reads from the cache from now on.
         encoder: the encoder.
-        constant: whether what is cached is frozen; the caller knows what it tunes.
-        whole: cache the encoder's frames; False: the output of its convolutions.
+        stage: up to which the encoder is constant, see ``SpeechEncoder.run_to_stage``; None where nothing is. The
+            caller knows what it tunes and draws.
 
     Returns:
         The filled cache; its ``build_seconds`` count all building so far.
@@ -57,15 +63,14 @@ def attach_feature_cache(
     Raises:
         ConfigError: what is cached is tuned, or waves are changed in a way that is drawn anew every epoch.
     """
-    if not constant:
+    if stage is None:
         mend = "Freeze it, or leave the cache out."
-        rule = "used with a frozen encoder" if whole else "used with a frozen feature extractor"
-        raise ConfigError(explain("", "feature_cache", rule, folder, mend))
+        raise ConfigError(explain("", "feature_cache", "used with a frozen feature extractor", folder, mend))
     if dataset.options.training and dataset.options.augment is not None:
         mend = "Use --speed-factors alone (each speed is cached), or leave the cache out."
         raise ConfigError(explain("", "feature_cache", "used without noise and gain", folder, mend))
-    dim = encoder.dim if whole else encoder.feature_dim
-    cache = FeatureCache(folder, fingerprint_encoder(encoder, whole), dim)
+    dim = encoder.dim if stage else encoder.feature_dim
+    cache = FeatureCache(folder, fingerprint_encoder(encoder, stage), dim)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # the trainer moves the model later; a copy serves on the device until then
     runner = (copy.deepcopy(encoder) if device.type == "cuda" else encoder).to(device).eval()
@@ -73,16 +78,20 @@ def attach_feature_cache(
     def encode(waves: list[NDArray[np.float32]]) -> list[NDArray[np.floating[Any]]]:
         values, mask = pad(waves)
         with torch.no_grad():
-            features, padding = runner.extract_features(values.to(device), mask.to(device))
-            if whole:
-                features = runner.encode_features(features, padding).frames
+            features, padding = runner.run_to_stage(values.to(device), mask.to(device), stage)
         lengths = (~padding).sum(dim=1).tolist()
         arrays = features.float().cpu().numpy()
         return [arrays[row, :length] for row, length in enumerate(lengths)]
 
     seconds = dataset.use_cache(cache, encode, BATCH_SAMPLES)
     logger.info(
-        f"feature cache: {len(cache)} recordings in {cache.folder}, {seconds:.1f} s spent now, "
-        f"{cache.build_seconds:.1f} s in all"
+        f"feature cache: {len(cache)} recordings in {cache.folder}, {_describe(stage, encoder)}, {seconds:.1f} s spent "
+        f"now, {cache.build_seconds:.1f} s in all"
     )
     return cache
+
+
+def _describe(stage: int, encoder: SpeechEncoder) -> str:
+    if stage == 0:
+        return "outputs of the convolutions"
+    return "frames" if stage == encoder.whole_stage else f"inputs of layer {stage + 1} of {encoder.num_layers}"

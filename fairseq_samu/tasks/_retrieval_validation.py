@@ -23,7 +23,7 @@ class CandidateTexts:
         assert dataset.teacher is not None
         places: dict[tuple[str, int], int] = {}
         self._place_of_row = torch.zeros(len(dataset.manifest), dtype=torch.int64)
-        for row in range(len(dataset.manifest)):
+        for row in dataset.rows.tolist():
             language = int(dataset.language_ids[row]) if len(dataset.language_ids) else 0
             key = (dataset.text_of(row), language)
             self._place_of_row[row] = places.setdefault(key, len(places))

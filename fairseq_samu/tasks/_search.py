@@ -1,13 +1,11 @@
 """What decoding asks of the host's generator, beside its options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fairseq.sequence_scorer import SequenceScorer
-from torch import Tensor
 
-from fairseq_samu.data.vocabulary import SPECIALS, Vocabulary
-from fairseq_samu.errors import CheckpointError, ConfigError, explain, report_all
+from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks
@@ -16,23 +14,6 @@ WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_
 """Options of the host that need tokens in the source, or a decoder of another kind."""
 
 NEEDING_TEXTS = ("score_reference", "prefix_size")
-
-
-def load_one_vocabulary(vocabulary: Vocabulary, state: Mapping[str, Tensor] | None) -> None:
-    """Fill an empty vocabulary in place; one that is filled must be the same.
-
-    Raises:
-        CheckpointError: there is none, or another one: models that decode together write the same tokens.
-    """
-    if state is None:
-        mend = "Name a checkpoint of `fairseq-train --task multitask_st`."
-        raise CheckpointError(explain("", "checkpoint", "one with a vocabulary", "one of another task", mend))
-    before = vocabulary.fingerprint if len(vocabulary) > len(SPECIALS) else None
-    vocabulary.load_state_dict(state)
-    if before not in (None, vocabulary.fingerprint):
-        mend = "Name models that were trained with the same decoder and --trim-vocabulary."
-        rule = "the same in all checkpoints of --path"
-        raise CheckpointError(explain("decoding", "vocabulary", rule, "of several kinds", mend))
 
 
 def validate_search(

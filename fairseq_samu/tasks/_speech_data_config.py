@@ -8,6 +8,7 @@ from omegaconf import II
 
 from fairseq_samu.data.augmentation import WaveformAugmenter
 from fairseq_samu.data.dataset_options import DatasetOptions
+from fairseq_samu.data.language_codes import canonical_language
 from fairseq_samu.errors import ConfigError, explain
 
 
@@ -23,6 +24,14 @@ class SpeechDataConfig(FairseqDataclass):
     max_audio_seconds: float = field(default=30.0, metadata={"help": "leave longer rows out of training"})
     on_bad_audio: ChoiceEnum(["raise", "skip"]) = field(  # type: ignore[valid-type]
         default="raise", metadata={"help": "what an unreadable recording does: end the run, or be counted and named"}
+    )
+    languages: str = field(
+        default="",
+        metadata={"help": "use rows of these languages (src_lang) alone, comma-separated, such as fr,it"},
+    )
+    train_share: float = field(
+        default=1.0,
+        metadata={"help": "share of the training rows that is used; a smaller share is part of every greater one"},
     )
     sampling_alpha: float = field(
         default=1.0, metadata={"help": "balance of languages, p^alpha: 1 = as in the data, 0 = uniform"}
@@ -60,6 +69,12 @@ def parse_speed_factors(text: str) -> tuple[float, ...]:
     return factors
 
 
+def split_languages(text: str) -> list[str]:
+    """Read a list of languages such as ``fr,it`` into canonical codes."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return [canonical_language(name) or name for name in names]
+
+
 def find_data_faults(cfg: SpeechDataConfig, task: str) -> list[str]:
     """Describe every option about data that cannot work, for a task's ``validate``."""
     faults = []
@@ -71,6 +86,7 @@ def find_data_faults(cfg: SpeechDataConfig, task: str) -> list[str]:
     check("data", Path(cfg.data).is_dir(), "a folder with train.tsv", "Name it, or run `fairseq-samu prepare`.")
     check("min_audio_seconds", cfg.min_audio_seconds >= 0, "0 or more", "Raise it.")
     check("max_audio_seconds", cfg.max_audio_seconds > cfg.min_audio_seconds, "above the least", "Raise it.")
+    check("train_share", 0 < cfg.train_share <= 1, "above 0, at most 1", "Use 1 for all rows.")
     check("sampling_alpha", 0 <= cfg.sampling_alpha <= 1, "between 0 and 1", "The paper uses 0.05.")
     check("noise_prob", 0 <= cfg.noise_prob <= 1, "a probability", "Use 0 for none.")
     check("noise_max_snr", cfg.noise_max_snr >= cfg.noise_min_snr, "at least noise_min_snr", "Raise it.")
@@ -100,6 +116,8 @@ def make_dataset_options(cfg: SpeechDataConfig, split: str, text_column: str = "
         training=split.startswith("train"),
         min_audio_seconds=cfg.min_audio_seconds,
         max_audio_seconds=cfg.max_audio_seconds,
+        languages=tuple(split_languages(cfg.languages)),
+        train_share=cfg.train_share,
         sampling_alpha=cfg.sampling_alpha,
         speed_factors=parse_speed_factors(cfg.speed_factors),
         augment=augment,

@@ -19,30 +19,17 @@ from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
-from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text, require_vocabulary_of_checkpoint
+from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
+from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
-from fairseq_samu.tasks._search import load_one_vocabulary, models_and_sample, validate_search
+from fairseq_samu.tasks._search import models_and_sample, validate_search
 from fairseq_samu.tasks._speech_data_config import make_dataset_options
 from fairseq_samu.tasks._speech_task import SpeechTask
+from fairseq_samu.tasks._symbol_joiner import SymbolJoiner
 
 logger = logging.getLogger(__name__)
-
-
-class PieceJoiner:
-    """Turns the host's strings of pieces into plain text, in the place of its subword tools.
-
-    Args:
-        vocabulary: of the pieces.
-    """
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-
-    def decode(self, pieces: str) -> str:
-        """Join pieces with spaces between them."""
-        return self.vocabulary.decode_pieces(pieces)
 
 
 @register_task("multitask_st", dataclass=MultitaskStConfig)
@@ -85,7 +72,7 @@ class MultitaskStTask(SpeechTask):
         Raises:
             CheckpointError: it has none, or the one that it is to decode with has another.
         """
-        load_one_vocabulary(self.vocabulary, state_dict.get("vocabulary"))
+        load_one_vocabulary(self.vocabulary, state_dict.get("vocabulary"), "multitask_st")
 
     # ---- model ----------------------------------------------------------------------------------------------------
 
@@ -96,7 +83,8 @@ class MultitaskStTask(SpeechTask):
             return self._model
         speech = read_speech_encoder(cfg.encoder_path) if cfg.encoder_path else None
         text = read_pretrained_text(self.cfg, cfg)
-        require_vocabulary_of_checkpoint(self.cfg, text.vocabulary)
+        mend = "Give the sentencepiece model or decoder that it was trained with, or another --save-dir."
+        require_vocabulary_of_checkpoint(self.cfg, text.vocabulary, mend)
         self.vocabulary.load_state_dict(text.vocabulary.state_dict())
         with open_dict(cfg):
             if speech is not None:
@@ -136,13 +124,7 @@ class MultitaskStTask(SpeechTask):
         dataset: Any = MultitaskDataset(parts) if len(parts) > 1 else parts[tasks[0]]
         if self.cfg.feature_cache:
             model = self._model
-            cache = attach_feature_cache(
-                self.cfg.feature_cache,
-                dataset,
-                model.encoder,
-                constant=model.features_are_constant,
-                whole=model.frames_are_constant,
-            )
+            cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.feature_stage)
             self._cache_seconds = cache.build_seconds
         self.datasets[split] = dataset
 
@@ -186,9 +168,9 @@ class MultitaskStTask(SpeechTask):
         models, inputs = models_and_sample(generator, models, sample)
         return super().inference_step(generator, models, inputs, prefix_tokens=prefix_tokens, constraints=constraints)
 
-    def build_bpe(self, args: Any) -> PieceJoiner:
+    def build_bpe(self, args: Any) -> SymbolJoiner:
         """What turns pieces into text."""
-        return PieceJoiner(self.vocabulary)
+        return SymbolJoiner(self.vocabulary.decode_pieces)
 
     def build_tokenizer(self, args: Any) -> None:
         """There is none beside the pieces."""

@@ -12,7 +12,7 @@ from omegaconf import open_dict
 from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
-from fairseq_samu.data.manifest import read_manifest
+from fairseq_samu.data.manifest import Manifest, read_manifest
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.models.tuning import describe_groups, mark_groups
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
@@ -74,18 +74,26 @@ class SamuDistillTask(SpeechTask):
             ManifestError: the manifest breaks a rule.
             TeacherError: a text has no embedding.
         """
-        manifest = read_manifest(Path(self.cfg.data) / f"{split}.tsv")
+        manifest, targets = self.read_rows(split, with_text=task_cfg is None)
         options = make_dataset_options(self.cfg, split, str(self.cfg.teacher_text_column))
-        dataset = SpeechTextDataset(manifest, options, self.teacher)
+        dataset = SpeechTextDataset(manifest, options, self.teacher, targets)
+        self.prepare_dataset(dataset)
         if self.teacher is not None:
             self.teacher.require((dataset.text_of(int(row)) for row in dataset.rows), where=str(manifest.path))
         if self.cfg.feature_cache:
             model = self._model
-            cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.encoder_is_frozen)
+            cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.feature_stage)
             self._cache_seconds = cache.build_seconds
         self.datasets[split] = dataset
         if self.teacher is not None and not dataset.options.training:
             self._candidates[split] = CandidateTexts(dataset)
+
+    def read_rows(self, split: str, with_text: bool) -> tuple[Manifest, Any]:
+        """Read the manifest of a split, and what is to be written for its rows: nothing in this task."""
+        return read_manifest(Path(self.cfg.data) / f"{split}.tsv"), None
+
+    def prepare_dataset(self, dataset: SpeechTextDataset) -> None:
+        """Change a data set before it is used; nothing in this task."""
 
     def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         """As the host's; the set whose batches come next is the one whose texts are searched."""

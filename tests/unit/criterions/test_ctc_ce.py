@@ -10,8 +10,9 @@ pytest.importorskip("fairseq", reason="criterions stand on the host")
 
 from fairseq import metrics
 
-from fairseq_samu.criterions.ctc_ce import CtcCeConfig, CtcCeCriterion, count_least_frames, validate
+from fairseq_samu.criterions.ctc_ce import CtcCeConfig, CtcCeCriterion, validate
 from fairseq_samu.errors import ConfigError, ManifestError
+from fairseq_samu.ops.ctc_frames import count_least_frames
 
 TASK = SimpleNamespace(target_dictionary=SimpleNamespace(pad=lambda: 1, bos=lambda: 0, eos=lambda: 2))
 TAG, EOS, PAD = 6, 2, 1

@@ -148,19 +148,19 @@ def test_padded_equals_alone(layers):
 def test_cached_features_give_the_same():
     model = build().eval()
     source, mask = waves()
-    features, padding = model.encoder.extract_features(source, mask)
-    assert model.features_are_constant and not model.frames_are_constant
+    features, padding = model.encoder.run_to_stage(source, mask, 0)
+    assert model.feature_stage == 0
     from_cache = model(features=features, padding_mask=padding, prev_output_tokens=TOKENS).logits()
     assert torch.equal(from_cache, model(source, mask, prev_output_tokens=TOKENS).logits())
     frozen = build(tuned_groups="cross_attention").eval()
-    assert frozen.frames_are_constant
+    assert frozen.feature_stage == frozen.encoder.whole_stage
     whole = frozen(source, mask, prev_output_tokens=TOKENS)
     again = frozen(features=whole.frames, padding_mask=whole.padding_mask, prev_output_tokens=TOKENS)
     assert torch.equal(again.logits(), whole.logits())
 
 
 def test_drawn_masks_forbid_a_cache_of_whole_frames():
-    assert not build(tuned_groups="cross_attention", mask_time_prob=0.1).frames_are_constant
+    assert build(tuned_groups="cross_attention", mask_time_prob=0.1).feature_stage == 0
 
 
 def test_trimmed_vocabulary_keeps_the_logits():

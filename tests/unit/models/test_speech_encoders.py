@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fairseq_samu.errors import ConfigError
-from fairseq_samu.models.speech_encoder import TrainingDraws
 from fairseq_samu.models.speech_encoders import build_speech_encoder
+from fairseq_samu.models.training_draws import TrainingDraws
 
 FAMILIES = ["whisper", "xlsr", "hubert"]
 WHISPER = {"family": "whisper", "dim": 32, "ffn_dim": 8, "num_layers": 2, "num_heads": 4}

@@ -92,7 +92,7 @@ def test_frames_are_counted_as_convolutions_leave_them(build_tiny):
 
 
 def test_masked_frames_get_the_learned_vector(build_tiny):
-    from fairseq_samu.models.speech_encoder import TrainingDraws
+    from fairseq_samu.models.training_draws import TrainingDraws
 
     encoder = build_tiny("xlsr", mask_time_prob=0.5, mask_time_length=2).train()
     encoder(torch.randn(2, 8_000), None, TrainingDraws(0, 0, torch.tensor([0, 1]))).frames.sum().backward()

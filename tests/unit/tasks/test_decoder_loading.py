@@ -11,7 +11,8 @@ pytest.importorskip("sentencepiece", reason="the texts are pieces")
 from fairseq_samu.data.manifest import write_manifest
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import CheckpointError, ManifestError
-from fairseq_samu.tasks._decoder_loading import find_kept, require_vocabulary_of_checkpoint
+from fairseq_samu.tasks._checkpoint_vocabulary import require_vocabulary_of_checkpoint
+from fairseq_samu.tasks._decoder_loading import find_kept
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
 from tests.unit.tiny_sentencepiece import TEXTS, train_model
 
@@ -56,17 +57,17 @@ def test_a_checkpoint_of_equally_many_other_tokens_is_refused(tmp_path: Path, op
     checkpoint = tmp_path / "model" / "checkpoint_last.pt"
     places = {"save_dir": str(checkpoint.parent), "finetune_from_model": str(checkpoint)}
     cfg = MultitaskStConfig(restore_file="checkpoint_last.pt", **{"save_dir": "none", option: places[option]})
-    require_vocabulary_of_checkpoint(cfg, vocabulary)  # there is none yet
+    require_vocabulary_of_checkpoint(cfg, vocabulary, "Mend it.")  # there is none yet
     save_checkpoint(checkpoint, vocabulary)
-    require_vocabulary_of_checkpoint(cfg, vocabulary)
+    require_vocabulary_of_checkpoint(cfg, vocabulary, "Mend it.")
     other = Vocabulary.from_sentencepiece(model, ["en", "de"])
     assert len(other) == len(vocabulary)
     save_checkpoint(checkpoint, other)
     with pytest.raises(CheckpointError, match="`vocabulary` must be the same"):
-        require_vocabulary_of_checkpoint(cfg, vocabulary)
+        require_vocabulary_of_checkpoint(cfg, vocabulary, "Mend it.")
 
 
 def test_a_checkpoint_of_another_task_is_left_to_the_host(tmp_path: Path) -> None:
     torch.save({"model": {}, "task_state": {}}, tmp_path / "checkpoint_last.pt")
     cfg = MultitaskStConfig(restore_file="checkpoint_last.pt", save_dir=str(tmp_path), finetune_from_model=None)
-    require_vocabulary_of_checkpoint(cfg, Vocabulary())
+    require_vocabulary_of_checkpoint(cfg, Vocabulary(), "Mend it.")

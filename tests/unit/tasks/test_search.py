@@ -16,8 +16,9 @@ from fairseq_samu.data.collate import Item, Target, collate
 from fairseq_samu.data.manifest import write_manifest
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import CheckpointError, ConfigError
+from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
-from fairseq_samu.tasks._search import load_one_vocabulary, validate_search
+from fairseq_samu.tasks._search import validate_search
 from fairseq_samu.tasks.multitask_st import MultitaskStTask
 from tests.unit.tiny_translator import TinyTranslator, make_translator
 
@@ -153,8 +154,8 @@ def test_a_checkpoint_of_another_task_is_refused() -> None:
 
 def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -> None:
     vocabulary = Vocabulary()
-    load_one_vocabulary(vocabulary, tiny.vocabulary.state_dict())
-    load_one_vocabulary(vocabulary, tiny.vocabulary.state_dict())
+    load_one_vocabulary(vocabulary, tiny.vocabulary.state_dict(), "multitask_st")
+    load_one_vocabulary(vocabulary, tiny.vocabulary.state_dict(), "multitask_st")
     other = Vocabulary.from_sentencepiece(tiny.sentencepiece, ["en"])
     with pytest.raises(CheckpointError, match="the same in all checkpoints of --path"):
-        load_one_vocabulary(vocabulary, other.state_dict())
+        load_one_vocabulary(vocabulary, other.state_dict(), "multitask_st")

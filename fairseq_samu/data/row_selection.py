@@ -1,0 +1,108 @@
+"""Which rows of a manifest are used; every other one is named or counted with its reason."""
+
+import logging
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairseq_samu.data.audio import SAMPLE_RATE
+from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
+from fairseq_samu.data.language_codes import canonical_language
+from fairseq_samu.data.manifest import Manifest
+from fairseq_samu.errors import ManifestError, explain
+
+logger = logging.getLogger(__name__)
+IDS_SHOWN = 10
+SHARE_STREAM = 14
+
+
+def select_rows(manifest: Manifest, options: DatasetOptions, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose rows by language, and those of a training set by duration and share.
+
+    Args:
+        manifest: rows.
+        options: languages, limits on duration, share.
+        rows: (R,) int64 to choose from.
+
+    Returns:
+        (R',) int64, in their order.
+
+    Raises:
+        ManifestError: none is left, or the manifest names no languages.
+    """
+    rows = _of_languages(manifest, rows, options.languages)
+    if not options.training:
+        return rows
+    return _share_of(manifest, _of_duration(manifest, rows, options), options)
+
+
+def leave_out(manifest: Manifest, rows: NDArray[np.int64], left: NDArray[np.bool_], reason: str) -> NDArray[np.int64]:
+    """Take rows out, with a warning that counts and names them.
+
+    Args:
+        manifest: of the rows.
+        rows: (R,) int64.
+        left: (R,) bool, True = taken out.
+        reason: follows "rows are left out of training, ".
+
+    Returns:
+        (R',) int64, the others.
+    """
+    if left.any():
+        names = name_rows(manifest, rows[left])
+        logger.warning(f"{manifest.path}: {left.sum()} of {len(rows)} rows are left out of training, {reason}; {names}")
+    return rows[~left]
+
+
+def name_rows(manifest: Manifest, rows: NDArray[np.int64]) -> str:
+    """The ids of rows, the first of them where they are many."""
+    return "the first: " + ", ".join(manifest[int(row)].id for row in rows[:IDS_SHOWN])
+
+
+def _of_languages(manifest: Manifest, rows: NDArray[np.int64], languages: Collection[str]) -> NDArray[np.int64]:
+    if not languages:
+        return rows
+    where, ids = str(manifest.path), np.asarray(manifest.language_ids, dtype=np.int64)
+    wanted = [
+        index
+        for index, name in enumerate(manifest.languages)
+        if name in languages or canonical_language(name) in languages
+    ]
+    kept = rows[np.isin(ids[rows], wanted)] if len(ids) else rows[:0]
+    if not len(kept):
+        there = ", ".join(manifest.languages) or "no src_lang"
+        mend = f"The manifest has {there}: change --languages."
+        raise ManifestError(explain(where, "languages", "of rows in it", ", ".join(languages), mend))
+    logger.info(f"{where}: {len(kept)} of {len(rows)} rows are in {', '.join(languages)}")
+    return kept
+
+
+def _of_duration(manifest: Manifest, rows: NDArray[np.int64], options: DatasetOptions) -> NDArray[np.int64]:
+    samples = np.asarray(manifest.n_frames, dtype=np.int64)[rows]
+    low, high = options.min_audio_seconds * SAMPLE_RATE, options.max_audio_seconds * SAMPLE_RATE
+    limits = f"{options.min_audio_seconds:g} s or longer than {options.max_audio_seconds:g} s"
+    reason = f"being shorter than {limits} (min_audio_seconds, max_audio_seconds)"
+    kept = leave_out(manifest, rows, (samples < low) | (samples > high), reason)
+    if not len(kept):
+        mend = "Mend its column n_frames (samples at 16 kHz) or widen the limits."
+        where = str(manifest.path)
+        raise ManifestError(explain(where, "rows within the limits on duration", "at least one", 0, mend))
+    return kept
+
+
+def _share_of(manifest: Manifest, rows: NDArray[np.int64], options: DatasetOptions) -> NDArray[np.int64]:
+    """Draw a share of each language's rows, at least one of each; a smaller share is part of every greater one."""
+    if options.train_share >= 1.0:
+        return rows
+    order = hash_to_integers(rows, (options.seed, SHARE_STREAM))
+    ids = np.asarray(manifest.language_ids, dtype=np.int64)
+    languages = ids[rows] if len(ids) else np.zeros(len(rows), dtype=np.int64)
+    kept = []
+    for language in np.unique(languages):
+        places = np.flatnonzero(languages == language)
+        count = max(1, round(options.train_share * len(places)))
+        kept.append(places[np.argsort(order[places], kind="stable")[:count]])
+    chosen = rows[np.sort(np.concatenate(kept))]
+    logger.info(f"{manifest.path}: {len(chosen)} of {len(rows)} rows are used (train_share {options.train_share:g})")
+    return chosen
