@@ -2,10 +2,12 @@
 
 import re
 
+from fairseq_samu.concepts import concept_of
+
 _SPELLINGS = (
     (" '", "'"),
     ("'", "' "),
-    ("gc'est", "c'est"),
+    ("gc' est", "c' est"),
     ("a-t- il", "a-t-il"),
     ("' un parking", "un parking"),
     ("bleu marine", "bleu-marine"),
@@ -76,9 +78,10 @@ def prefix_map_lines(names: dict[str, str]) -> str:
     """Write which full name becomes which without its specifier, for ``--concept-prefixes``.
 
     Args:
-        names: from full to relaxed.
+        names: from full to relaxed; those that no tag can have are passed over.
 
     Returns:
         Lines of two names with a tab between them, in order of the full names.
     """
-    return "".join(f"{full}\t{relaxed}\n" for full, relaxed in sorted(names.items()))
+    usable = {full: relaxed for full, relaxed in names.items() if concept_of(f"<{full}>") == full}
+    return "".join(f"{full}\t{relaxed}\n" for full, relaxed in sorted(usable.items()))

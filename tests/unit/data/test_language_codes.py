@@ -58,6 +58,7 @@ def test_mbart50_codes_are_those_of_the_tokenizer():
         ("fil_ph", "fil", "fil", "tl_XX"),
         ("es_419", "es", "spa", "es_XX"),
         ("jw", "jv", "jav", None),
+        ("aeb", "aeb", "aeb", None),
         ("rm-sursilv", "rm", "roh", None),
         ("ca", "ca", "cat", None),
     ],

@@ -100,6 +100,17 @@ def test_a_leak_in_a_language_without_speech_is_found(tmp_path):
         writer.add_text("train", "a", "de", "gute Nacht.")
 
 
+def test_dialogues_may_share_short_answers_but_have_no_faults(tmp_path):
+    with CorpusWriter(tmp_path / "out", "mini", {}, shared_texts=True) as writer:
+        writer.add_row("train", row("a", "yes"))
+        writer.add_row("test", row("b", "yes"))
+    assert (tmp_path / "out/test.tsv").exists()
+    wrong = pytest.raises(ManifestError, match=r"train.tsv:3")
+    with wrong, CorpusWriter(tmp_path / "wrong", "mini", {}, shared_texts=True) as writer:
+        writer.add_row("train", row("a", "yes"))
+        writer.add_row("train", row("c", "yes", samples=0))
+
+
 def test_an_interruption_keeps_the_earlier_result(tmp_path, tones):
     output = tmp_path / "out"
     prepare(output, tones)
