@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 
 from fairseq_samu.errors import SamuError, explain
-from fairseq_samu.reports.colours import DARK_STOPS, LIGHT_STOPS, NUM_STEPS, scale_rules, step_of
+from fairseq_samu.reports.colours import DARK_STOPS, LIGHT_STOPS, scale_rules, step_of
+from fairseq_samu.reports.heat_grid import Box, draw_cell, draw_scale
 from fairseq_samu.reports.language_names import name_language
 
 MEASURES = {
@@ -40,7 +41,7 @@ def heat_map_svg(pairs: Mapping[str, Mapping[str, Any]], measure: str = "r1", in
             also ``pool``, the number of texts searched, and ``chance_r1``, for the tooltip).
         measure: which figure, a key of ``MEASURES``.
         inline: leave out what a file of its own needs: the name space, the style sheet and the background. The page
-            then brings ``heat_map_style()``.
+            then brings ``heat_grid.heat_map_style()``.
 
     Returns:
         The text of an SVG image, light or dark as its reader prefers.
@@ -64,11 +65,6 @@ def heat_map_svg(pairs: Mapping[str, Mapping[str, Any]], measure: str = "r1", in
             parts.append(_cell(x, y, speech, text, cells.get((speech, text)), _tooltip(figures, measure)))
     parts += [*_legend(_TOP + len(rows) * _CELL_HEIGHT + 22, width), "</svg>"]
     return "\n".join(parts) + "\n"
-
-
-def heat_map_style() -> str:
-    """CSS of the cells for light and dark, for a page that holds heat maps inline."""
-    return f"{scale_rules(LIGHT_STOPS)}@media(prefers-color-scheme:dark){{{scale_rules(DARK_STOPS)}}}"
 
 
 def split_pair(name: str) -> tuple[str, str]:
@@ -134,20 +130,11 @@ def _axes(rows: list[str], columns: list[str]) -> Iterator[str]:
 
 
 def _cell(x: int, y: int, speech: str, text: str, value: float | None, figures: str) -> str:
-    width, height = _CELL_WIDTH - _GAP, _CELL_HEIGHT - _GAP
-    title = escape(f"{name_language(speech)} speech, {name_language(text)} text: {figures}")
-    centre = f'x="{x + width / 2:g}" y="{y + height / 2 + 5:g}" text-anchor="middle"'
-    box = f'x="{x}" y="{y}" width="{width}" height="{height}" rx="5"'
+    title = f"{name_language(speech)} speech, {name_language(text)} text: {figures}"
+    box = Box(x, y, _CELL_WIDTH - _GAP, _CELL_HEIGHT - _GAP)
     if value is None:
-        return f'<g><title>{title}</title><rect class="empty" {box}/><text class="quiet" {centre}>–</text></g>'
-    step = step_of(value)
-    own = ""
-    if speech == text:
-        own = f'<rect class="own" x="{x + 1}" y="{y + 1}" width="{width - 2}" height="{height - 2}" rx="4"/>'
-    return (
-        f'<g><title>{title}</title><rect class="q{step}" {box}/>{own}'
-        f'<text class="v{step}" {centre} font-weight="600">{value:.1f}</text></g>'
-    )
+        return draw_cell(box, title, "–", None)
+    return draw_cell(box, title, f"{value:.1f}", step_of(value), framed=speech == text)
 
 
 def _tooltip(figures: Mapping[str, Any], measure: str) -> str:
@@ -162,12 +149,6 @@ def _tooltip(figures: Mapping[str, Any], measure: str) -> str:
 
 
 def _legend(y: int, width: int) -> Iterator[str]:
-    length = min(width - _LEFT - _RIGHT - _GAP, 420)
-    step = length / (NUM_STEPS + 1)
-    for i in range(NUM_STEPS + 1):
-        yield f'<rect class="q{i}" x="{_LEFT + i * step:.2f}" y="{y}" width="{step + 0.3:.2f}" height="8"/>'
-    for share, anchor, label in ((0.0, "start", "0"), (0.5, "middle", "50"), (1.0, "end", "100 %")):
-        x = _LEFT + share * length
-        yield f'<text class="quiet" x="{x:g}" y="{y + 24}" text-anchor="{anchor}" font-size="12">{label}</text>'
+    yield from draw_scale(_LEFT, y, min(width - _LEFT - _RIGHT - _GAP, 420))
     yield f'<text class="quiet" x="{_LEFT - 12}" y="{y + 9}" text-anchor="end" font-size="12">framed: same</text>'
     yield f'<text class="quiet" x="{_LEFT - 12}" y="{y + 24}" text-anchor="end" font-size="12">language</text>'

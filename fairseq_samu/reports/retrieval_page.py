@@ -5,7 +5,8 @@ from html import escape
 from typing import Any
 
 from fairseq_samu.reports.curves import curves_svg
-from fairseq_samu.reports.heat_map import heat_map_style, heat_map_svg
+from fairseq_samu.reports.heat_grid import heat_map_style
+from fairseq_samu.reports.heat_map import heat_map_svg
 from fairseq_samu.reports.language_names import name_language
 from fairseq_samu.reports.page import audio_element, build_document, list_signature, select_element, take_in_turn
 

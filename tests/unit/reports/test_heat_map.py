@@ -16,7 +16,8 @@ from fairseq_samu.reports.colours import (
     step_of,
     to_hex,
 )
-from fairseq_samu.reports.heat_map import heat_map_style, heat_map_svg, split_pair
+from fairseq_samu.reports.heat_grid import heat_map_style
+from fairseq_samu.reports.heat_map import heat_map_svg, split_pair
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAIRS = {
