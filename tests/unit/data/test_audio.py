@@ -94,19 +94,6 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(read_audio("a.wav", tmp_path), (left + right) / 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("rate", [8000, 16000])
-def test_one_channel_alone(tmp_path, rate):
-    sides = [tone(rate, hertz=440.0), tone(rate, hertz=700.0)]
-    (tmp_path / "stereo.wav").write_bytes(encode(np.stack(sides, axis=1), rate))
-    for number, side in enumerate(sides):
-        (tmp_path / "mono.wav").write_bytes(encode(side, rate))
-        alone = read_audio("stereo.wav", tmp_path, channel=number)
-        np.testing.assert_array_equal(alone, read_audio("mono.wav", tmp_path))
-    np.testing.assert_array_equal(read_audio("mono.wav", tmp_path, channel=0), read_audio("mono.wav", tmp_path))
-    with pytest.raises(AudioError, match=r"train.tsv:17: `mono.wav` must be of at least 2 channels, but is '1'"):
-        read_audio("mono.wav", tmp_path, WHERE, channel=1)
-
-
 @pytest.mark.parametrize("rate", [8000, 11025, 16001, 22050, 44100, 48000])
 def test_length_is_rounded_half_up(tmp_path, rate):
     for frames in (rate // 2, rate // 2 + 1, rate // 3 + 7, rate // 7 + 2):
