@@ -13,12 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.machine import describe_machine
+from benchmarks.measuring.process import RemoteWorker
+from benchmarks.measuring.rounds import Timings, take_turns
 from benchmarks.translation import adapters, levers
-from benchmarks.translation.machine import describe_machine
+from benchmarks.translation.plan import Measured, Plan
 from benchmarks.translation.report import write_report
-from benchmarks.translation.rounds import Measured, Plan, Timings, take_turns
 from benchmarks.translation.sizes import SIZES
-from benchmarks.translation.worker import RemoteWorker
+from benchmarks.translation.worker import start
 
 SYSTEMS = ("fairseq", "huggingface", "ours")
 PARTS = ("training", "decoding", "levers", "adapters")
@@ -72,7 +74,7 @@ def _measure_systems(plan: Plan, parts: Sequence[str]) -> dict[str, Any]:
     training: dict[str, Measured] = {}
     decoding: dict[str, Measured] = {}
     for group in groups:
-        workers = {name: RemoteWorker(arms[name], plan.threads) for name in group}
+        workers = {name: start(arms[name], plan.threads) for name in group}
         counts |= {name: worker.call("count_parameters") for name, worker in workers.items() if name != "exact"}
         if "training" in parts:
             training |= _measure_together(workers, "train", plan.rounds)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from benchmarks.translation.rounds import Plan, Timings, take_turns
+from benchmarks.measuring.process import RemoteWorker
+from benchmarks.measuring.rounds import Timings, take_turns
+from benchmarks.translation.plan import Plan
 from benchmarks.translation.sizes import SIZES
 from benchmarks.translation.weights import kept_tokens
-from benchmarks.translation.worker import Arm, RemoteWorker
+from benchmarks.translation.worker import Arm, start
 
 CACHED = {"cache_features": True}
 FAST = {"fast_products": True}
@@ -43,7 +45,7 @@ def measure_training(plan: Plan) -> dict[str, dict[str, Any]]:
             alive.pop(name).close()
         for arm in pair:
             if arm.name not in alive:
-                alive[arm.name] = RemoteWorker(arm, plan.threads)
+                alive[arm.name] = start(arm, plan.threads)
         found[lever] = _measure_pair(alive[pair[0].name], alive[pair[1].name], plan.rounds)
         print(f"{lever}: {found[lever]['times_faster']:.2f} times faster", flush=True)
     for worker in alive.values():
@@ -69,11 +71,11 @@ def measure_decoding(plan: Plan) -> dict[str, Any]:
         For ``fast``, ``trimmed`` and ``trimmed, fast``: how many times faster than ours as it is, and the share of best
         hypotheses that equal its.
     """
-    plain = RemoteWorker(plan.arm("ours"), plan.threads)
+    plain = start(plan.arm("ours"), plan.threads)
     kept = kept_tokens(SIZES[plan.size]).tolist()
     found = {}
     for name, trim, options in (("fast", False, FAST), ("trimmed", True, {}), ("trimmed, fast", True, FAST)):
-        worker = RemoteWorker(plan.arm(name, trim=trim, options=options), plan.threads)
+        worker = start(plan.arm(name, trim=trim, options=options), plan.threads)
         timings = take_turns({"ours": plain, name: worker}, "decode", plan.rounds)
         worker.close()
         ours = timings["ours"].result["hypotheses"]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-CLOCKS = {"wall": "wall time", "cpu": "the processes' own time over their threads"}
+from benchmarks.measuring.tables import describe_run, list_profiles, table
+
 LEVERS = {"fast": "oneDNN products", "trimmed": "trimmed vocabulary", "trimmed, fast": "both"}
 PEERS = ("fairseq", "huggingface")
 NAMES = {
@@ -22,16 +23,7 @@ def write_report(results: dict[str, Any]) -> str:
     Returns:
         Tables, the goals first.
     """
-    machine = results["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    where = f"{machine['cores']} cores, {machine['threads']} threads, {machine['memory_bytes'] / 2**30:.0f} GiB"
-    busy = f"load before {machine['load_before']:.1f}"
-    taken = f"{results['rounds']} rounds in turn, medians of {CLOCKS[results['clock']]}"
-    lines = [
-        f"Size `{results['size']}`, {taken}. {machine['date']}, {machine['cpu']},"
-        f" {where}, {machine['instructions']}; Python {machine['python']}, {versions}; {busy}.",
-        "",
-    ]
+    lines = [describe_run(results), ""]
     if "parameters" in results:
         count = results["parameters"]
         lines += [f"{count['all']:,} parameters, {count['tuned']:,} tuned, the same in all systems.", ""]
@@ -76,12 +68,6 @@ def goals(results: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     if "adapters" in results:
         add("file of the tuned part: share of the whole", results["adapters"]["share"], 0.12, "%", 100.0, below=True)
     return rows
-
-
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Lay out a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def _training(part: dict[str, Any]) -> list[str]:
@@ -159,8 +145,4 @@ def _adapters(part: dict[str, Any]) -> list[str]:
 
 
 def _profiles(systems: dict[str, Any]) -> list[str]:
-    lines = []
-    for name, found in systems.items():
-        heaviest = ", ".join(f"{operation} {share:.0f} %" for operation, share in found["profile"][:7])
-        lines.append(f"- {NAMES.get(name, EXACT)}: {heaviest}")
-    return lines
+    return list_profiles({NAMES.get(name, EXACT): found["profile"] for name, found in systems.items()})

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.measuring.encoders import wav2vec2_config as encoder
+
 PAD, EOS, UNK = 1, 2, 3
 TAG = 4  # the language tag that every target begins with
 BEAM = 5
@@ -50,23 +52,6 @@ class Sizes:
         return replace(self, vocabulary=self.trimmed)
 
 
-def _encoder(dim: int, layers: int, heads: int, channels: int, conv_pos: int = 128) -> dict[str, Any]:
-    convolutions = [[channels, 10, 5], *[[channels, 3, 2]] * 4, *[[channels, 2, 2]] * 2]
-    return {
-        "family": "wav2vec2",
-        "dim": dim,
-        "ffn_dim": 4 * dim,
-        "num_layers": layers,
-        "num_heads": heads,
-        "conv_layers": convolutions,
-        "conv_bias": True,
-        "extractor_norm": "layer",
-        "pre_norm": True,
-        "conv_pos": conv_pos,
-        "conv_pos_groups": min(16, heads),
-    }
-
-
 def _decoder(dim: int, layers: int, heads: int) -> dict[str, Any]:
     return {"dim": dim, "ffn_dim": 4 * dim, "num_layers": layers, "num_heads": heads, "max_positions": 1024}
 
@@ -74,8 +59,8 @@ def _decoder(dim: int, layers: int, heads: int) -> dict[str, Any]:
 SIZES = {
     sizes.name: sizes
     for sizes in (
-        Sizes("tiny", _encoder(64, 2, 4, 16, 16), _decoder(64, 2, 4), 8, 300, 100, 3, (0.4, 0.8), 6, 24, 2),
-        Sizes("small", _encoder(512, 6, 8, 256), _decoder(512, 6, 8), 128, MBART, 32000, 4, (3.0, 5.0), 32, 12, 3),
-        Sizes("paper", _encoder(1024, 24, 16, 512), _decoder(1024, 12, 16), 256, MBART, 32000, 2, (4.0, 6.0), 6, 12, 2),
+        Sizes("tiny", encoder(64, 2, 4, 16, 16), _decoder(64, 2, 4), 8, 300, 100, 3, (0.4, 0.8), 6, 24, 2),
+        Sizes("small", encoder(512, 6, 8, 256), _decoder(512, 6, 8), 128, MBART, 32000, 4, (3.0, 5.0), 32, 12, 3),
+        Sizes("paper", encoder(1024, 24, 16, 512), _decoder(1024, 12, 16), 256, MBART, 32000, 2, (4.0, 6.0), 6, 12, 2),
     )
 }

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.measuring.encoders import draw_weight
 from benchmarks.translation.sizes import EOS, TAG, Sizes
 from fairseq_samu.models.mbart_decoder import POSITION_OFFSET, MBartDecoder, MBartDecoderConfig
 from fairseq_samu.models.speech_encoders import build_speech_encoder
@@ -13,8 +14,6 @@ from fairseq_samu.modules.adapter import Adapter
 
 LOGIT_SPREAD = 3.0  # standard deviation of the logits: some tokens are likely, as in a trained model
 UNLIKELY = 0.5  # what the rows of tokens outside of the trimmed vocabulary are scaled by
-SHARPNESS = 4.0  # standard deviation of the attentions' logits: a few positions are attended to, not the mean of all
-RESIDUAL_GAIN = 2.0
 SPECIALS = TAG + 1
 
 
@@ -43,7 +42,7 @@ def random_state(sizes: Sizes, trim: bool = False, seed: int = 1) -> dict[str, T
     layers = sizes.encoder["num_layers"] + sizes.decoder["num_layers"]
     state = {}
     for name, shape in parameter_shapes(sizes).items():
-        state[name] = _draw(name, shape, generator, layers)
+        state[name] = draw_weight(name, shape, generator, layers)
     _spread_tokens(state, sizes, generator)
     if trim:
         embedding = state["decoder.embed_tokens.weight"]
@@ -61,21 +60,6 @@ def parameter_shapes(sizes: Sizes) -> dict[str, torch.Size]:
         decoder = MBartDecoder(MBartDecoderConfig(vocabulary_size=sizes.vocabulary, **sizes.decoder))
     parts = {"encoder": encoder, "decoder": decoder}
     return {f"{part}.{name}": p.shape for part, module in parts.items() for name, p in module.named_parameters()}
-
-
-def _draw(name: str, shape: torch.Size, generator: torch.Generator, layers: int) -> Tensor:
-    tensor = torch.empty(shape).normal_(generator=generator)
-    if name.endswith("weight_g"):
-        return tensor.mul_(0.1).add_(4.0)
-    if len(shape) < 2:
-        is_norm_weight = ("norm" in name and name.endswith("weight")) or ".2.1.weight" in name
-        return tensor.mul_(0.1).add_(1.0) if is_norm_weight else tensor.mul_(0.1)
-    fan_in = shape[-1] if name.endswith(("embed_tokens.weight", "embed_positions.weight")) else shape[1:].numel()
-    residual = name.endswith(("out_proj.weight", "fc2.weight", "up.weight"))
-    gain = RESIDUAL_GAIN / math.sqrt(layers) if residual else 1.0
-    if name.endswith("q_proj.weight"):
-        gain = SHARPNESS
-    return tensor.mul_(gain / math.sqrt(fan_in))
 
 
 def _spread_tokens(state: dict[str, Tensor], sizes: Sizes, generator: torch.Generator) -> None:

@@ -1,16 +1,10 @@
-"""A process with one system in it, that does one measured thing at a time when told to."""
+"""One system in a process of its own."""
 
-import multiprocessing
-import os
-import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-STATUS = Path("/proc/self/status")
-RESET_PEAK = Path("/proc/self/clear_refs")
+from benchmarks.measuring.process import RemoteWorker
+from benchmarks.measuring.worker import MeasuringWorker
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,7 @@ class Arm:
     clock: str = "wall"
 
 
-class Worker:
+class Worker(MeasuringWorker):
     """Measures one arm inside a process of its own.
 
     Args:
@@ -46,6 +40,7 @@ class Worker:
     """
 
     def __init__(self, arm: Arm) -> None:
+        super().__init__(arm.clock)
         import torch
 
         from benchmarks.translation.sizes import SIZES
@@ -64,9 +59,6 @@ class Worker:
         for batch in self.batches:
             self.system.prepare(batch)
         self.optimizer = torch.optim.Adam(self.system.tuned(), lr=0.0)
-        self.products: Counter[Any] = Counter()
-        threads = torch.get_num_threads()
-        self.clock = time.perf_counter if arm.clock == "wall" else lambda: time.process_time() / threads
 
     def train(self) -> dict[str, float]:
         """Train once on every batch, at a learning rate of 0, so that every repetition does the same.
@@ -103,43 +95,6 @@ class Worker:
         parameters = list(self.system.model.parameters())
         return {"all": sum(p.numel() for p in parameters), "tuned": sum(p.numel() for p in self.system.tuned())}
 
-    def record_products(self) -> int:
-        """Record the matrix products of a training step; returns their floating-point operations."""
-        from benchmarks.translation.products import ProductRecorder, operations
-
-        with ProductRecorder() as recorder:
-            self.train()
-        self.products = recorder.products
-        return operations(self.products)
-
-    def time_products(self) -> float:
-        """Seconds that the recorded products take alone."""
-        from benchmarks.translation.products import time_alone
-
-        return time_alone(self.products, self.clock)
-
-    def forget_peak(self) -> None:
-        """Start the measurement of memory anew."""
-        import gc
-
-        gc.collect()
-        RESET_PEAK.write_text("5")
-
-    def peak_bytes(self) -> int:
-        """Most memory that the process held since :meth:`forget_peak`."""
-        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-
-    def profile(self, task: str) -> list[tuple[str, float]]:
-        """Where the time goes: the ten heaviest operations of a training step or a decoding, in percent."""
-        from torch.profiler import ProfilerActivity, profile
-
-        with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            getattr(self, task)()
-        events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
-        total = sum(event.self_cpu_time_total for event in events)
-        return [(event.key, 100.0 * event.self_cpu_time_total / total) for event in events[:10]]
-
 
 def _find_system(name: str) -> Any:
     """Import one system, for the others take seconds."""
@@ -156,57 +111,11 @@ def _find_system(name: str) -> Any:
     return OurSystem
 
 
-def _serve(connection: Connection, arm: dict[str, Any], threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
-    try:
-        worker = Worker(Arm(**arm))
-        connection.send(("done", None))
-        while (call := connection.recv()) is not None:
-            connection.send(("done", getattr(worker, call[0])(*call[1:])))
-    except Exception as error:
-        import traceback
-
-        connection.send(("failed", f"{arm['name']}: {error!r}\n{traceback.format_exc()}"))
+def build(**arm: Any) -> Worker:
+    """Make the worker of an arm; called in its process."""
+    return Worker(Arm(**arm))
 
 
-class RemoteWorker:
-    """The handle of a worker in another process.
-
-    Args:
-        arm: what it measures.
-        threads: that it uses.
-    """
-
-    def __init__(self, arm: Arm, threads: int) -> None:
-        os.environ.update(OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="passive", HF_HUB_OFFLINE="1")
-        self.arm = arm
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, asdict(arm), threads), daemon=True)
-        self._process.start()
-        self._receive()
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Have the worker run a method.
-
-        Raises:
-            RuntimeError: it failed, with its traceback.
-        """
-        self._connection.send((name, *arguments))
-        return self._receive()
-
-    def close(self) -> None:
-        """End the process and free its memory."""
-        self._connection.send(None)
-        self._process.join()
-
-    def _receive(self) -> Any:
-        try:
-            state, value = self._connection.recv()
-        except EOFError:
-            raise RuntimeError(f"{self.arm.name}: the process died, of too little memory maybe") from None
-        if state == "failed":
-            raise RuntimeError(value)
-        return value
+def start(arm: Arm, threads: int) -> RemoteWorker:
+    """Start the process of an arm."""
+    return RemoteWorker(arm.name, "benchmarks.translation.worker:build", asdict(arm), threads)

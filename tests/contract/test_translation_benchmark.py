@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
+from benchmarks.measuring.products import ProductRecorder, operations, time_alone
 from benchmarks.translation import adapters, report
-from benchmarks.translation.products import ProductRecorder, operations, time_alone
 from benchmarks.translation.sizes import SIZES, TAG
 from benchmarks.translation.weights import kept_tokens, random_state
 from benchmarks.translation.work import one_batch, real_batches

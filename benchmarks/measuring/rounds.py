@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.translation.worker import Arm, RemoteWorker
+from benchmarks.measuring.process import RemoteWorker
 
 
 @dataclass
@@ -27,49 +27,13 @@ class Timings:
         """Median of the repetitions, in seconds."""
         return median(self.seconds)
 
+    def ratios_to(self, other: "Timings") -> list[float]:
+        """The other's time divided by this one's, a round."""
+        return [theirs / ours for ours, theirs in zip(self.seconds, other.seconds, strict=True)]
+
     def times_faster_than(self, other: "Timings") -> float:
         """Median over the rounds of the other's time divided by this one's."""
-        return median(theirs / ours for ours, theirs in zip(self.seconds, other.seconds, strict=True))
-
-
-@dataclass
-class Measured:
-    """All that was measured of a system.
-
-    Attributes:
-        timing: of its repetitions.
-        products: its matrix products alone.
-        operations: floating-point operations of its products.
-        profile: its heaviest operations.
-    """
-
-    timing: Timings = field(default_factory=Timings)
-    products: Timings = field(default_factory=Timings)
-    operations: int = 0
-    profile: list[tuple[str, float]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to measure.
-
-    Attributes:
-        size: name of the sizes.
-        rounds: repetitions of every measurement.
-        threads: of every system.
-        clock: ``wall`` or ``cpu``, see :class:`benchmarks.translation.worker.Arm`.
-        alone: have one system in memory at a time.
-    """
-
-    size: str
-    rounds: int
-    threads: int
-    clock: str = "wall"
-    alone: bool = False
-
-    def arm(self, name: str, system: str = "ours", **settings: Any) -> Arm:
-        """A system of the plan's size."""
-        return Arm(name, system, self.size, clock=self.clock, **settings)
+        return median(self.ratios_to(other))
 
 
 def take_turns(
