@@ -1,27 +1,19 @@
 """Utterances composed of the embedded telephone prompts: human speech with exact concepts, for understanding."""
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from fairseq_samu.data.audio import read_audio
 from fairseq_samu.data.corpora.clips import map_threads
-from fairseq_samu.data.corpora.composed_sampling import HELD_OUT_SHARE, Composition, Words, compose
-from fairseq_samu.data.corpora.composed_templates import LANGUAGES, TEMPLATES, parse_template
-from fairseq_samu.data.corpora.composed_voices import (
-    GAIN_DB,
-    GAP_SECONDS,
-    PAUSE_SECONDS,
-    SNR_DB,
-    SPEED,
-    Part,
-    speak,
-    trim_silence,
-)
+from fairseq_samu.data.corpora.composed_notes import describe_composed
+from fairseq_samu.data.corpora.composed_sampling import compose
+from fairseq_samu.data.corpora.composed_templates import LANGUAGES, needed_prompts
+from fairseq_samu.data.corpora.composed_texts import Composition, Words, plain_words
+from fairseq_samu.data.corpora.composed_voices import Part, speak, trim_silence
 from fairseq_samu.data.corpora.names import choose_languages
 from fairseq_samu.data.corpora.ogg import encode_vorbis
 from fairseq_samu.data.corpora.progress import show_progress
@@ -35,41 +27,6 @@ DESCRIPTION = (
 )
 WITHOUT_SOURCE = "manifests/prompts of the repository"
 _EMBEDDED = Path(__file__).parents[3] / "manifests" / "prompts"
-_MISSPELT = {"октрября": "октября"}
-_LATIN_LOOKALIKES = str.maketrans("aeopcxy", "аеорсху")
-_NOTES = """
-# Composed prompts: human speech, composed utterances, with concepts
-
-Telephone prompts were recorded to be put together. Here recorded words of the embedded prompts (`manifests/prompts`)
-make utterances such as `vm-youhave` + `digits/5` + `vm-INBOX` + `vm-messages`. Every word is spoken by a person, one
-professional voice a language (English and Spanish are the same person); no person ever said a whole utterance, and
-melody and grammar are those of the parts ("cinq nouveau messages"). Results on it are results on composed utterances.
-
-- `src_text` is the transcript, in lower case and without punctuation; `tgt_text` the same words with their concepts, as
-  in `vous avez <count> cinq > <folder> nouveau > messages`. Both are exact. {concepts} concepts in {templates}
-  templates; one number may be a count, an hour, a position, a date or a key: the words around it say which.
-- A composition is the same in every language and has the same `parallel_id` and split there.
-- `parts.tsv` names the prompts of each row; `prompts.tsv` names each prompt that is a part, and its split in
-  `manifests/prompts`. **Some parts are held out there**: an encoder that is to be tested on `manifests/prompts` must
-  not learn from rows with such parts.
-- Held out are combinations. A unit is a carrier prompt or one value (a number, a digit of a string of digits, a word).
-  A pair is two neighbouring units of which at least one is a value, by its words in a language. No pair of the test or
-  validation split stands in training, and no whole text does, in any language: for each unit and each list of values
-  beside it, {share:.0%} of the values, by the order of a SHA-256, are held out, and test and validation have such pairs
-  only. Test and validation share pairs, not texts. {known}
-- Each voice says a word in one recording. Therefore every utterance is varied, by draws that depend on its `id` alone:
-  silence at the ends of each part cut; gaps of {gap[0]:g} to {gap[1]:g} s between parts ({pause[0]:g} to {pause[1]:g} s
-  between a question and its answer); speed {speed[0]:g} to {speed[1]:g}, tempo and pitch together; noise (white, pink
-  or brown) {snr[0]:g} to {snr[1]:g} dB below the speech; gain {gain[0]:g} to {gain[1]:g} dB. Ogg Vorbis, 16 kHz, mono.
-- `LICENSE.txt` and `CREDITS.txt` are those of the prompts and go with every recording: CC-BY-SA-3.0 (en es fr) and
-  CC-BY-3.0 (it ru).
-
-## Concepts in each split, a language
-
-```
-{table}
-```
-"""
 
 
 @dataclass(frozen=True)
@@ -118,7 +75,7 @@ def prepare(source: Path | None, cache: Path | None, writer: CorpusWriter, optio
             changes = "Composed: prompts cut, joined, changed in speed and level, with noise.\n"
             text = path.read_text(encoding="utf-8")
             writer.add_document(name, text + changes if name == "CREDITS.txt" else text)
-    writer.add_notes(_describe(compositions))
+    writer.add_notes(describe_composed(compositions))
 
 
 def read_prompts(folder: Path) -> tuple[dict[tuple[str, str], Row], dict[str, str]]:
@@ -139,42 +96,16 @@ def read_prompts(folder: Path) -> tuple[dict[tuple[str, str], Row], dict[str, st
             for row in read_manifest(folder / f"{split}.tsv"):
                 rows[row.parallel_id or "", row.src_lang or ""] = row
                 splits[row.parallel_id or ""] = split
-    needed = {
-        (part, lang)
-        for template in TEMPLATES.values()
-        for slot in parse_template(template)
-        for unit in slot.choices
-        for lang in LANGUAGES
-        for part in unit.parts(lang)
-    }
     mend = "Name the folder that `fairseq-samu prepare prompts` made, such as manifests/prompts, with --source."
+    if not rows:
+        raise ConfigError(explain("--source", "folder", "that of the prompts", folder, mend))
     faults = [
         explain(str(folder), "prompt", "there", f"no {part} in {lang}", mend)
-        for part, lang in sorted(needed - rows.keys())
+        for part, lang in sorted(needed_prompts() - rows.keys())
     ]
     if faults:
         raise ConfigError(report_all(faults))
     return rows, splits
-
-
-def plain_words(text: str, lang: str) -> str:
-    """Reduce the text of a prompt to its words.
-
-    Args:
-        text: as published.
-        lang: its language.
-
-    Returns:
-        Lower case; without punctuation but apostrophes and hyphens inside words; abbreviations without dots; Latin
-        letters inside Russian words replaced by the Russian ones that look the same.
-    """
-    text = text.lower().replace("’", "'")
-    text = re.sub(r"(?<=\b\w)\.(?=\w\b)", "", text)  # a.m.
-    found = re.findall(r"[^\W_]+(?:['\-][^\W_]+)*'?", text)
-    words = [word if re.search(r"[^\W_]'$", word) and lang in ("fr", "it") else word.rstrip("'") for word in found]
-    if lang == "ru":
-        words = [word.translate(_LATIN_LOOKALIKES) if re.search("[а-я]", word) else word for word in words]
-    return " ".join(_MISSPELT.get(word, word) for word in words)
 
 
 class _Voices:
@@ -209,7 +140,7 @@ def _write_rows(
     for (split, lang, composition), content in show_progress(spoken, len(wanted), "compose utterances"):
         name = f"{lang}/{composition.item}"
         spec, samples = writer.store(f"{name}.ogg", content)
-        row = {
+        row: dict[str, str | int] = {
             "id": name,
             "audio": spec,
             "n_frames": samples,
@@ -252,33 +183,3 @@ def _add_part_tables(
     writer.add_document("parts.tsv", "\n".join(lines) + "\n")
     table = [f"{part}\t{splits[part]}\t{rows}" for part, rows in sorted(uses.items())]
     writer.add_document("prompts.tsv", "\n".join(["prompt\tprompt_split\trows", *table]) + "\n")
-
-
-def _describe(compositions: Mapping[str, Sequence[Composition]]) -> str:
-    counts = {split: _count_concepts(listed) for split, listed in compositions.items()}
-    names = sorted(set().union(*counts.values()))
-    width = max(map(len, names))
-    lines = [f"{'concept':{width}}  " + "  ".join(f"{split:>6}" for split in SPLITS)]
-    lines += [f"{name:{width}}  " + "  ".join(f"{counts[split][name]:6}" for split in SPLITS) for name in names]
-    trained = {unit.name for composition in compositions["train"] for unit in composition.units}
-    tested = {unit.name for split in ("valid", "test") for c in compositions[split] for unit in c.units}
-    unknown = sorted(tested - trained)
-    known = "Every unit of the held-out splits also stands in training, beside others."
-    if unknown:
-        known = f"Units that training has nowhere: {', '.join(unknown)}."
-    return _NOTES.format(
-        concepts=len(names),
-        templates=len({c.template for listed in compositions.values() for c in listed}),
-        share=HELD_OUT_SHARE,
-        known=known,
-        gap=GAP_SECONDS,
-        pause=PAUSE_SECONDS,
-        speed=SPEED,
-        snr=SNR_DB,
-        gain=GAIN_DB,
-        table="\n".join(lines),
-    )
-
-
-def _count_concepts(compositions: Iterable[Composition]) -> Counter[str]:
-    return Counter(slot.concept for composition in compositions for slot in composition.slots if slot.starts)

@@ -48,6 +48,8 @@ TEMPLATES = {
     "which-channel": "conf-getchannel | {channel:digit*2}",
     "call-technology": "followme/call-from {technology:technology} vm-extension {extension:digit*2}",
     "from-technology": "vm-message vm-received vm-from {technology:technology}",
+    "key-technology": "vm-press {key:key} vm-for {technology:technology}",
+    "technology": "{technology:technology} vm-extension {extension:digit*3} {status:status}",
     "rank-day": "{rank:rank} vm-message vm-received {day:day} {hour:hour} {minute:minute} {period:period}",
     "rank-saved": "{rank:rank} vm-message vm-savedto {folder:folder}",
     "rank-folder": "{rank:rank} {folder:folder} vm-message",
@@ -60,7 +62,8 @@ TEMPLATES = {
     "key-folder": "vm-press {key:key} vm-for {folder:folder} vm-messages",
     "key-mode": "vm-press {key:key} vm-for {action:mode}",
     "key-action": "vm-press {key:key} {action:purpose}",
-    "action-key": "{action:aim} vm-press {key:key}",
+    "action-key": "{action:purpose} vm-press {key:key}",
+    "mode-key": "{action:mode} vm-press {key:key}",
     "change-folder": "vm-changeto | {folder:any_folder}",
     "save-folder": "vm-savefolder | {folder:any_folder}",
     "letters": "dir-pls-enter {letters:number} dir-firstlast",
@@ -74,7 +77,7 @@ TEMPLATES = {
 """Sentence of each kind of composition."""
 
 _TEENS = (*range(2, 10), *range(11, 21))  # no ten: the Spanish voice lacks it
-_MONTHS_DATES = (*range(1, 10), *range(11, 21), 30)
+_DATES = (*range(1, 10), *range(11, 21), 30)
 _WORDS = {
     "digit": [f"digits/{n}" for n in range(10)],
     "number": [
@@ -87,7 +90,7 @@ _WORDS = {
     "status": ["vm-isunavail", "vm-isonphone", "conf-hasjoin", "conf-hasleft", "confbridge-has-joined"],
     "rank": ["vm-first", "vm-last", *(f"digits/h-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 11, 12))],
     "day": [*(f"digits/day-{n}" for n in range(7)), "digits/today", "digits/tomorrow", "digits/yesterday"],
-    "date": [f"digits/h-{n}" for n in _MONTHS_DATES],
+    "date": [f"digits/h-{n}" for n in _DATES],
     "month": [f"digits/mon-{n}" for n in range(12)],
     "hour": [f"digits/{n}" for n in (*range(1, 10), 11, 12)],
     "minute": [f"digits/{n}" for n in (*range(11, 21), 30, 40, 50)],
@@ -117,7 +120,6 @@ _WORDS = {
         *("pbx-transfer", "vm-password"),
     ],
     "purpose": [f"confbridge-{name}-out" for name in ("leave", "menu-exit", "mute", "dec-list-vol", "inc-list-vol")],
-    "aim": [f"confbridge-{name}-in" for name in ("leave", "menu-exit", "mute", "lock", "inc-talk-vol")],
 }
 _CARDINAL_DATES = {"es", "fr", "it"}  # "cinq mars", but "fifth March"; the first is an ordinal in all of them
 _SLOT = re.compile(r"\{(?P<concept>[a-z]+):(?P<values>[a-z_*+0-9]+)\}")
@@ -190,3 +192,9 @@ def _places(values: str) -> Iterator[tuple[Unit, ...]]:
     for part in values.split("+"):
         name, _, times = part.partition("*")
         yield from [VALUES[name]] * int(times or 1)
+
+
+def needed_prompts() -> set[tuple[str, str]]:
+    """Every (prompt, language) that some composition may need."""
+    units = {unit for text in TEMPLATES.values() for slot in parse_template(text) for unit in slot.choices}
+    return {(part, lang) for unit in units for lang in LANGUAGES for part in unit.parts(lang)}

@@ -1,0 +1,101 @@
+"""What a composition says in a language: plain, with its concepts, and as pairs of neighbours."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fairseq_samu.data.corpora.composed_templates import LANGUAGES, Slot, Unit
+
+SALT = "composed-prompts"
+_MISSPELT = {"октрября": "октября"}
+_LATIN_LOOKALIKES = str.maketrans("aeopcxy", "аеорсху")
+
+Pair = tuple[str, str, str]
+"""A language and the words of two neighbouring units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One utterance before it is spoken, the same in every language.
+
+    Args:
+        template: name of its template.
+        slots: places of the template.
+        units: what stands in each of them.
+    """
+
+    template: str
+    slots: tuple[Slot, ...]
+    units: tuple[Unit, ...]
+
+    @property
+    def item(self) -> str:
+        """Name that depends on what is said and on nothing else."""
+        said = " ".join(unit.name for unit in self.units)
+        return f"{self.template}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+    def parts(self, lang: str) -> list[str]:
+        """Prompts of the utterance in a language, in order."""
+        return [part for unit in self.units for part in unit.parts(lang)]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the prompts say.
+
+    Args:
+        texts: plain words of each (prompt, language).
+    """
+
+    texts: Mapping[tuple[str, str], str]
+
+    def unit(self, unit: Unit, lang: str) -> str:
+        """Words of a unit."""
+        return " ".join(self.texts[part, lang] for part in unit.parts(lang))
+
+    def plain(self, composition: Composition, lang: str) -> str:
+        """Transcript of a composition without annotation."""
+        return " ".join(self.unit(unit, lang) for unit in composition.units)
+
+    def annotated(self, composition: Composition, lang: str) -> str:
+        """Transcript with its concepts, such as ``vous avez <count> cinq > messages``."""
+        words, concept = [], ""
+        for slot, unit in zip(composition.slots, composition.units, strict=True):
+            if concept and (slot.starts or not slot.concept):
+                words.append(">")
+            if slot.starts:
+                words.append(f"<{slot.concept}>")
+            concept = slot.concept
+            words.append(self.unit(unit, lang))
+        return " ".join([*words, ">"] if concept else words)
+
+    def pairs(self, composition: Composition) -> set[Pair]:
+        """Pairs of neighbouring units of which at least one is a value, by their words in each language."""
+        return {
+            (lang, self.unit(left, lang), self.unit(right, lang))
+            for left, right in pairwise(composition.units)
+            if left.values or right.values
+            for lang in LANGUAGES
+        }
+
+
+def plain_words(text: str, lang: str) -> str:
+    """Reduce the text of a prompt to its words.
+
+    Args:
+        text: as published.
+        lang: its language.
+
+    Returns:
+        Lower case; without punctuation but apostrophes and hyphens inside words; abbreviations without dots; Latin
+        letters inside Russian words replaced by the Russian ones that look the same.
+    """
+    text = text.lower().replace("’", "'")
+    text = re.sub(r"(?<=\b\w)\.(?=\w\b)", "", text)  # a.m.
+    found = re.findall(r"[^\W_]+(?:['\-][^\W_]+)*'?", text)
+    words = [word if re.search(r"[^\W_]'$", word) and lang in ("fr", "it") else word.rstrip("'") for word in found]
+    if lang == "ru":
+        words = [word.translate(_LATIN_LOOKALIKES) if re.search("[а-я]", word) else word for word in words]
+    return " ".join(_MISSPELT.get(word, word) for word in words)
