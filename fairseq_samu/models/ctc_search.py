@@ -1,16 +1,26 @@
 """Reading the labels of a CTC head, in the place of the host's sequence generator."""
 
+from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
+from fairseq_samu.ops.ctc_alignment import align_labels
 from fairseq_samu.ops.ctc_best_path import find_best_paths
+from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions, CtcHypothesis, search_prefixes
+
+INPUTS = ("source", "padding_mask", "features")
+Hypotheses = list[list[dict[str, Tensor]]]
 
 
-class GreedyCtcGenerator:
-    """Best-path decoding of a model without a decoder, with the interface and output of the host's generator.
+class CtcGenerator:
+    """Base of what reads the labels of one model without a decoder, with the interface of the host's generator.
+
+    A hypothesis is what the host's generator gives, and has beside it ``starts`` and ``ends``: (U,) int64, the first
+    frame of each label and the frame behind its last. ``score`` is the mean of its logarithmic probability over its
+    labels and end, in nats; several of a row are ordered by the whole.
 
     Args:
         blank: label that stands for none.
@@ -18,35 +28,105 @@ class GreedyCtcGenerator:
         symbols_to_strip_from_output: tokens that are no text.
     """
 
-    def __init__(self, blank: int, eos: int, symbols_to_strip_from_output: set[int]) -> None:
+    def __init__(self, blank: int, eos: int, symbols_to_strip_from_output: Collection[int] = ()) -> None:
         self.blank = blank
         self.eos = eos
         self.symbols_to_strip_from_output = {*symbols_to_strip_from_output, eos}
 
     @torch.no_grad()
-    def generate(
-        self, models: list[SamuXlsrMbartModel], sample: dict[str, Any], **_: Any
-    ) -> list[list[dict[str, Tensor]]]:
-        """One hypothesis a row, as the host writes them, of the one model in ``models``."""
-        names = ("source", "padding_mask", "features")
-        inputs = {name: sample["net_input"][name] for name in names if name in sample["net_input"]}
-        output = models[0](**inputs)
+    def generate(self, models: list[Any], sample: dict[str, Any], **_: Any) -> Hypotheses:
+        """Hypotheses of every row, best first, of the one model in ``models``."""
+        output = models[0](**{name: sample["net_input"][name] for name in INPUTS if name in sample["net_input"]})
         assert output.ctc_logits is not None
-        hypotheses = []
-        for path in find_best_paths(output.ctc_logits, output.padding_mask, self.blank):
-            tokens = torch.cat([path.labels, path.labels.new_tensor([self.eos])])
-            positional = torch.cat([path.log_probs, path.log_probs.new_zeros(1)])
-            score = torch.tensor(path.score / max(len(tokens), 1))
-            empty = torch.empty(0)
-            hypotheses.append(
-                [
-                    {
-                        "tokens": tokens,
-                        "score": score,
-                        "positional_scores": positional,
-                        "attention": empty,
-                        "alignment": empty,
-                    }
-                ]
-            )
-        return hypotheses
+        return self.search(output.ctc_logits, output.padding_mask)
+
+    def search(self, logits: Tensor, padding_mask: Tensor) -> Hypotheses:
+        """Hypotheses of every row, best first, of (B, T, V) logits and their (B, T) mask, True = padding."""
+        raise NotImplementedError
+
+    def describe(self, labels: Tensor, log_probs: Tensor, starts: Tensor, ends: Tensor, score: float) -> dict[str, Any]:
+        """Dress a hypothesis as the host's generator does.
+
+        Args:
+            labels: (U,) int64.
+            log_probs: (U,) log-probability of each.
+            starts: (U,) first frame of each.
+            ends: (U,) frame behind the last of each.
+            score: of all together.
+        """
+        empty = torch.empty(0)
+        return {
+            "tokens": torch.cat([labels, labels.new_tensor([self.eos])]),
+            "score": torch.tensor(score / (len(labels) + 1)),
+            "positional_scores": torch.cat([log_probs, log_probs.new_zeros(1)]),
+            "attention": empty,
+            "alignment": empty,
+            "starts": starts,
+            "ends": ends,
+        }
+
+
+class GreedyCtcGenerator(CtcGenerator):
+    """Best-path decoding: one hypothesis a row."""
+
+    def search(self, logits: Tensor, padding_mask: Tensor) -> Hypotheses:
+        """See :meth:`CtcGenerator.search`."""
+        return [
+            [self.describe(path.labels, path.log_probs, path.starts, path.ends, path.score)]
+            for path in find_best_paths(logits, padding_mask, self.blank)
+        ]
+
+
+class BeamCtcGenerator(CtcGenerator):
+    """Prefix beam search, with or without a language model.
+
+    A label's own probability, and its frames, are those on the most probable path of its hypothesis.
+
+    Args:
+        blank: see :class:`CtcGenerator`.
+        eos: see :class:`CtcGenerator`.
+        options: of the search.
+        nbest: hypotheses of each row, at most.
+        symbols_to_strip_from_output: see :class:`CtcGenerator`.
+    """
+
+    def __init__(
+        self,
+        blank: int,
+        eos: int,
+        options: BeamOptions,
+        nbest: int = 1,
+        symbols_to_strip_from_output: Collection[int] = (),
+    ) -> None:
+        super().__init__(blank, eos, symbols_to_strip_from_output)
+        self.options = options
+        self.nbest = nbest
+
+    def search(self, logits: Tensor, padding_mask: Tensor) -> Hypotheses:
+        """See :meth:`CtcGenerator.search`."""
+        log_probs = torch.log_softmax(logits.float(), dim=-1).double().cpu().numpy()
+        lengths = (~padding_mask).sum(dim=1).tolist()
+        found = [best[: self.nbest] for best in search_prefixes(log_probs, lengths, self.blank, self.options)]
+        rows = [row for row, best in enumerate(found) for _ in best]
+        listed = [hypothesis for best in found for hypothesis in best]
+        places = align_labels(
+            log_probs[rows], [lengths[row] for row in rows], [one.labels for one in listed], self.blank
+        )
+        described = (
+            self._describe_at(log_probs[row], hypothesis, starts, ends)
+            for row, hypothesis, (starts, ends) in zip(rows, listed, places, strict=True)
+        )
+        return [[next(described) for _ in best] for best in found]
+
+    def _describe_at(
+        self, log_probs: np.ndarray, hypothesis: CtcHypothesis, starts: np.ndarray, ends: np.ndarray
+    ) -> dict[str, Any]:
+        spans = zip(hypothesis.labels, starts, ends, strict=True)
+        surest = [log_probs[start:end, label].max() for label, start, end in spans]
+        return self.describe(
+            torch.from_numpy(hypothesis.labels),
+            torch.tensor(surest, dtype=torch.float32),
+            torch.from_numpy(starts),
+            torch.from_numpy(ends),
+            hypothesis.score,
+        )

@@ -14,12 +14,14 @@ class CtcPath:
         labels: (U,) int64 labels, without blanks and repeats.
         log_probs: (U,) float32 log-probability of each label at its most probable frame.
         starts: (U,) int64 first frame of each label.
+        ends: (U,) int64 frame behind the last one of each label.
         score: log-probability of the whole path.
     """
 
     labels: Tensor
     log_probs: Tensor
     starts: Tensor
+    ends: Tensor
     score: float
 
 
@@ -44,6 +46,8 @@ def find_best_paths(logits: Tensor, padding_mask: Tensor, blank: int) -> list[Ct
         merged, runs = torch.unique_consecutive(symbols, return_inverse=True)
         best = scores.new_full((len(merged),), -torch.inf).scatter_reduce(0, runs, scores, "amax")
         first = (torch.diff(runs, prepend=runs.new_full((1,), -1)) > 0).nonzero().squeeze(1)
+        behind = torch.cat([first[1:], first.new_tensor([len(runs)])])
         kept = merged != blank
-        paths.append(CtcPath(merged[kept], best[kept], first[kept], float(scores.sum().detach())))
+        score = float(scores.sum().detach())
+        paths.append(CtcPath(merged[kept], best[kept], first[kept], behind[kept], score))
     return paths
