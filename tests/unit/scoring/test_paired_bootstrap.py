@@ -68,6 +68,7 @@ def test_equal_systems_are_not_different(references):
     same = compare(figure, score_translations(list(texts), references).figures["bleu"])
     assert (same.delta, same.interval) == (0.0, (0.0, 0.0))
     assert same.p_value == pytest.approx(0.5, abs=0.001)
+    assert same.two_sided == 1
 
 
 def test_p_values_of_systems_that_differ_by_chance_only():
