@@ -79,3 +79,28 @@ def dropped():
         return {tuple(line.split("\t")[1:3]) for line in lines}
 
     return read
+
+
+@pytest.fixture
+def learnable(run):
+    """Prove that a prepared corpus can be trained on: `check` passes, labels are made, the teacher reads no tags."""
+    from fairseq_samu.data.concept_targets import ConceptTargets, require_plain
+    from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
+    from fairseq_samu.data.manifest import read_manifest
+
+    def prove(output, *options):
+        manifests = [output / f"{split}.tsv" for split in ("train", "valid", "test")]
+        for command in (
+            ("check", *manifests),
+            ("prepare", "concept-labels", "--manifest", *manifests, "--output", output / "labels.txt", *options),
+        ):
+            code, _, err = run(*command)
+            assert code == 0, err
+        vocabulary = ConceptVocabulary.from_file(output / "labels.txt")
+        if not options:
+            for path in manifests:
+                ConceptTargets(read_manifest(path), vocabulary).require_valid()
+                require_plain(read_manifest(path), "src_text")
+        return vocabulary.concepts
+
+    return prove
