@@ -1,5 +1,6 @@
 """Utterances composed of the embedded telephone prompts: human speech with exact concepts, for understanding."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from fairseq_samu.data.audio import read_audio
 from fairseq_samu.data.corpora.clips import map_threads
 from fairseq_samu.data.corpora.composed_notes import describe_composed
 from fairseq_samu.data.corpora.composed_sampling import compose
-from fairseq_samu.data.corpora.composed_templates import LANGUAGES, needed_prompts
+from fairseq_samu.data.corpora.composed_templates import LANGUAGES, TEMPLATES, VALUES, needed_prompts
 from fairseq_samu.data.corpora.composed_texts import Composition, Words, plain_words
 from fairseq_samu.data.corpora.composed_voices import Part, speak, trim_silence
 from fairseq_samu.data.corpora.names import choose_languages
@@ -40,12 +41,14 @@ class Options:
 
 
 def identify(source: Path | None, options: Options) -> dict[str, object]:
-    """Digests of the prompts' files, by which another edition of them is told apart."""
+    """Digests of the prompts' files and of the templates, by which another edition of them is told apart."""
+    spoken = json.dumps([TEMPLATES, {name: [unit.name for unit in units] for name, units in VALUES.items()}])
+    templates = {"templates": hashlib.sha256(spoken.encode()).hexdigest()}
     try:
         record = json.loads(((source or _EMBEDDED) / "prepared.json").read_text(encoding="utf-8"))
-        return {"prompts": record["files"]}
+        return {**templates, "prompts": record["files"]}
     except (OSError, ValueError, KeyError, TypeError):
-        return {}  # what is wrong with the folder is said when it is read
+        return {**templates}  # what is wrong with the folder is said when it is read
 
 
 def prepare(source: Path | None, cache: Path | None, writer: CorpusWriter, options: Options) -> None:

@@ -94,8 +94,7 @@ def plain_words(text: str, lang: str) -> str:
     """
     text = text.lower().replace("’", "'")
     text = re.sub(r"(?<=\b\w)\.(?=\w\b)", "", text)  # a.m.
-    found = re.findall(r"[^\W_]+(?:['\-][^\W_]+)*'?", text)
-    words = [word if re.search(r"[^\W_]'$", word) and lang in ("fr", "it") else word.rstrip("'") for word in found]
+    words = re.findall(r"[^\W_]+(?:['\-][^\W_]+)*", text)
     if lang == "ru":
         words = [word.translate(_LATIN_LOOKALIKES) if re.search("[а-я]", word) else word for word in words]
     return " ".join(_MISSPELT.get(word, word) for word in words)

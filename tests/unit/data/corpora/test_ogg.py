@@ -5,22 +5,24 @@ import numpy as np
 import pytest
 import soundfile
 
-from fairseq_samu.data.corpora.ogg import encode_opus, fix_serial, page_checksum
+from fairseq_samu.data.corpora.ogg import encode_opus, encode_vorbis, fix_serial, page_checksum
 from fairseq_samu.errors import AudioError
 
 
-def test_encoding_twice_gives_the_same_bytes_and_the_same_length(tones):
+@pytest.mark.parametrize("encode", [encode_opus, encode_vorbis])
+def test_encoding_twice_gives_the_same_bytes_and_the_same_length(tones, encode):
     for samples in (400, 16000, 24001):
         wave = tones.wave(samples / 16000)
-        first, second = encode_opus(wave), encode_opus(wave)
+        first, second = encode(wave), encode(wave)
         assert first == second
         decoded, rate = soundfile.read(io.BytesIO(first), dtype="float32")
         assert (len(decoded), rate) == (samples, 16000)
 
 
-def test_speech_survives(tones):
+@pytest.mark.parametrize("encode", [encode_opus, encode_vorbis])
+def test_speech_survives(tones, encode):
     wave = tones.wave(1.0)
-    decoded, _ = soundfile.read(io.BytesIO(encode_opus(wave)), dtype="float32")
+    decoded, _ = soundfile.read(io.BytesIO(encode(wave)), dtype="float32")
     assert np.corrcoef(wave, decoded)[0, 1] > 0.99
 
 
