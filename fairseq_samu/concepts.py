@@ -67,15 +67,23 @@ def extract_concepts(text: str) -> list[Concept]:
     Returns:
         Concepts in order; none for a text without tags.
     """
-    found: list[Concept] = []
-    name, words = None, ""
-    for kind, part in [*_parts(text), ("close", CLOSE)]:
-        if kind not in ("tag", "close"):
-            words += part
+    return [concept for concept, _ in locate_concepts(text)]
+
+
+def locate_concepts(text: str) -> list[tuple[Concept, slice]]:
+    """As :func:`extract_concepts`, each with the part of the text that holds its words; its tag, where it has none."""
+    found: list[tuple[Concept, slice]] = []
+    opened, words = None, ""
+    for part in [*_PART.finditer(text), None]:
+        if part is not None and part.lastgroup not in ("tag", "close"):
+            words += part[part.lastgroup or 0]
             continue
-        if name is not None:
-            found.append(Concept(name, tuple(words.split())))
-        name, words = (part if kind == "tag" else None), ""
+        if opened is not None:
+            held = text[opened.end() : part.start() if part else len(text)]
+            begin, end = opened.end() + len(held) - len(held.lstrip()), opened.end() + len(held.rstrip())
+            place = slice(begin, end) if words.strip() else slice(*opened.span())
+            found.append((Concept(opened["tag"], tuple(words.split())), place))
+        opened, words = (part if part and part["tag"] else None), ""
     return found
 
 

@@ -12,6 +12,8 @@ from fairseq_samu.models.encoder_configs import EncoderConfig
 from fairseq_samu.models.training_draws import MaskingOptions, TrainingDraws
 from fairseq_samu.modules.transformer_layer import valid_keys
 
+STEADY_SAMPLES = 320_000  # 20 s, many frames of any encoder, and a multiple of their distance
+
 
 @dataclass
 class SpeechEncoderOutput:
@@ -222,6 +224,12 @@ class SpeechEncoder(nn.Module, ABC):
     @abstractmethod
     def count_frames(self, num_samples: Tensor) -> Tensor:
         """Count the frames of waves: (B,) int64 samples at 16 kHz to (B,) int64 frames, at least one each."""
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples at 16 kHz from the beginning of one frame to that of the next."""
+        first, last = self.count_frames(torch.tensor([STEADY_SAMPLES, 2 * STEADY_SAMPLES])).tolist()
+        return round(STEADY_SAMPLES / (last - first))
 
     @abstractmethod
     def transformer_layers(self) -> nn.ModuleList:

@@ -22,7 +22,9 @@ from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.tuning import describe_groups, mark_groups
 from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._concept_head_loading import load_concept_head
+from fairseq_samu.tasks._concept_spans import ConceptSpansWriter
 from fairseq_samu.tasks._ctc_frames import leave_out_impossible
+from fairseq_samu.tasks._ctc_search import build_ctc_generator
 from fairseq_samu.tasks._dual_slu_config import DualSluConfig, validate
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._symbol_joiner import SymbolJoiner
@@ -48,6 +50,7 @@ class DualSluTask(SamuDistillTask):
         super().__init__(cfg, teacher)
         self.vocabulary = ConceptVocabulary()
         self.prefixes: Mapping[str, str] = read_prefix_map(cfg.concept_prefixes) if cfg.concept_prefixes else {}
+        self._spans: Optional[ConceptSpansWriter] = None
 
     @classmethod
     def setup_task(cls, cfg: DualSluConfig, from_checkpoint: bool = False, **kwargs: Any) -> "DualSluTask":
@@ -154,9 +157,19 @@ class DualSluTask(SamuDistillTask):
 
     def build_generator(self, models: Any, args: Any, extra_gen_cls_kwargs: Any = None, **kwargs: Any) -> Any:
         """CTC's greedy or beam search."""
-        from fairseq_samu.tasks._ctc_search import build_ctc_generator
+        generator = build_ctc_generator(self.cfg, args, models, self.vocabulary)
+        if self.cfg.spans_output:
+            (dataset,) = self.datasets.values()
+            step = models[0].encoder.samples_per_frame
+            self._spans = ConceptSpansWriter(self.cfg.spans_output, dataset, self.vocabulary, step)
+        return generator
 
-        return build_ctc_generator(self.cfg, args, models, self.vocabulary)
+    def inference_step(self, generator: Any, models: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        """As the host's; the concepts found are kept for ``--spans-output``."""
+        hypotheses = super().inference_step(generator, models, sample, *args, **kwargs)
+        if self._spans is not None:
+            self._spans.add(sample, hypotheses)
+        return hypotheses
 
     def build_bpe(self, args: Any) -> SymbolJoiner:
         """What turns labels into annotated text."""
