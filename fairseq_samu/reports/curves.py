@@ -7,7 +7,8 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 340, 220, 52, 16, 34, 36
 
 PANELS = (
     ("Loss", (("train", "train_loss"), ("valid", "valid_loss"))),
-    ("Mean cosine to the teacher, validation", (("valid", "valid_mean_cosine"),)),
+    ("CTC loss", (("train", "train_ctc_loss"), ("valid", "valid_ctc_loss"))),
+    ("Mean cosine to the teacher", (("train", "train_mean_cosine"), ("valid", "valid_mean_cosine"))),
     ("Recall at 1 in %, validation", (("valid", "valid_recall_at_1"),)),
 )
 

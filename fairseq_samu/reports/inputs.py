@@ -1,6 +1,7 @@
-"""Reads what a report is made of: JSON of `fairseq-samu retrieve` and the log of `fairseq-train --log-format json`."""
+"""Reads what a page is made of: JSON of `fairseq-samu retrieve` and the log of `fairseq-train --log-format json`."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def read_scores(path: Path) -> dict[str, Any]:
     Raises:
         SamuError: no JSON, or `mean` or `pairs` are missing or hold something else than figures in per cent.
     """
-    scores = _read_object(path)
+    scores = read_object(path, _MEND)
     for part in ("mean", "teacher_topline"):
         if part == "mean" or scores.get(part) is not None:
             _check_figures(path, part, scores.get(part))
@@ -38,7 +39,7 @@ def read_neighbours(path: Path) -> list[dict[str, Any]]:
     Raises:
         SamuError: no JSON, or a recording lacks what the page shows.
     """
-    recordings = _read_object(path).get("recordings")
+    recordings = read_object(path, _MEND).get("recordings")
     if not isinstance(recordings, list):
         raise SamuError(explain(str(path), "recordings", "a list", recordings, _MEND))
     for i, recording in enumerate(recordings):
@@ -56,7 +57,7 @@ def read_train_log(path: Path) -> dict[str, list[dict[str, float]]]:
     """Read the lines of epochs; a repeated epoch, after training was resumed, counts as it was last.
 
     Returns:
-        ``train`` and ``valid``: figures of each epoch in order; what is no number is left out.
+        ``train`` and ``valid``: figures of each epoch in order; what is no finite number is left out.
 
     Raises:
         SamuError: there is no such line.
@@ -73,13 +74,22 @@ def read_train_log(path: Path) -> dict[str, list[dict[str, float]]]:
     return {kind: [values[epoch] for epoch in sorted(values)] for kind, values in epochs.items()}
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, mend: str) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Args:
+        path: UTF-8.
+        mend: what the user can do where it does not.
+
+    Raises:
+        SamuError: it holds something else.
+    """
     try:
         value = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise SamuError(explain("", str(path), "JSON in UTF-8", error, _MEND)) from error
+    except (ValueError, RecursionError) as error:
+        raise SamuError(explain("", str(path), "JSON in UTF-8", error, mend)) from error
     if not isinstance(value, dict):
-        raise SamuError(explain("", str(path), "a JSON object", type(value).__name__, _MEND))
+        raise SamuError(explain("", str(path), "a JSON object", type(value).__name__, mend))
     return value
 
 
@@ -110,7 +120,9 @@ def _numbers(text: str) -> dict[str, float]:
     numbers = {}
     for key, value in values.items():
         try:
-            numbers[key] = float(value)
+            number = float(value)
         except (TypeError, ValueError):
             continue
+        if math.isfinite(number):
+            numbers[key] = number
     return numbers
