@@ -36,6 +36,8 @@ class RemoteWorker:
             "OMP_NUM_THREADS": str(threads),
             "OMP_WAIT_POLICY": "passive",
             "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TRANSFORMERS_VERBOSITY": "error",
             "PYTHONPATH": str(ROOT),
         }
         command = [str(python), "-m", "benchmarks.measuring.process", str(theirs.fileno())]

@@ -1,6 +1,7 @@
 """The matrix products of a training step: recorded while it runs, then run alone for the bound that they set.
 
-A product is a call of `mm`, `addmm`, `bmm`, a convolution, or one of the products inside fused attention. Everything
+A product is a call of `mm`, `addmm`, `bmm`, a convolution, or one of the products inside fused attention or a fused
+LSTM (of all frames at once where it reads its input, of one frame after the other where it reads its state). Everything
 else (norms, activations, softmax, sums, the optimizer) counts as nothing, so that no implementation reaches the bound.
 """
 
@@ -26,7 +27,8 @@ class Product:
     """One matrix product.
 
     Attributes:
-        kind: ``mm``, ``bmm``, ``onednn`` (``x @ weight.T`` by oneDNN), ``convolution`` or ``convolution_backward``.
+        kind: ``mm``, ``bmm``, ``onednn`` (``x @ weight.T`` by oneDNN), ``fastest`` (the same by the faster library),
+            ``convolution`` or ``convolution_backward``.
         operands: layouts of the tensors that are read.
         options: what else a convolution needs.
     """
@@ -42,7 +44,7 @@ class Product:
         if self.kind in ("mm", "bmm"):
             return 2 * math.prod(sizes[0]) * sizes[1][-1]
         *_, weight = sizes
-        if self.kind == "onednn":
+        if self.kind in ("onednn", "fastest"):
             return 2 * math.prod(sizes[0]) * weight[0]
         if self.kind == "convolution":
             return 2 * math.prod(weight[1:]) * self.options[-1]
@@ -111,6 +113,27 @@ def _batched(first: Tensor, second: Tensor) -> Product:
     return _two("bmm", first.flatten(0, 1), second.flatten(0, 1))
 
 
+def _lstm(args: Any, _: Any) -> list[Product]:
+    source, of_input, of_state = args[:3]
+    frames, rows, dim = source.shape
+    inputs, state = source.new_empty(frames * rows, dim), source.new_empty(rows, of_state.size(1))
+    return [_two("fastest", inputs, of_input), *[_two("fastest", state, of_state)] * frames]
+
+
+def _lstm_backward(args: Any, _: Any) -> list[Product]:
+    source, _, of_state = args[:3]
+    frames, rows, dim = source.shape
+    gates, hidden = of_state.shape
+    incoming, of_frame = source.new_empty(frames * rows, gates), source.new_empty(rows, gates)
+    turned = source.new_empty(gates, frames * rows)
+    return [
+        _two("fastest", incoming, source.new_empty(dim, gates)),
+        _two("fastest", turned, source.new_empty(dim, frames * rows)),
+        _two("fastest", turned, source.new_empty(hidden, frames * rows)),
+        *[_two("fastest", of_frame, source.new_empty(hidden, gates))] * frames,
+    ]
+
+
 NOTES: dict[Any, Callable[[Any, Any], list[Product]]] = {
     aten.mm: lambda args, _: [_two("mm", args[0], args[1])],
     aten.addmm: lambda args, _: [_two("mm", args[1], args[2])],
@@ -118,6 +141,8 @@ NOTES: dict[Any, Callable[[Any, Any], list[Product]]] = {
     torch.ops.mkldnn._linear_pointwise: lambda args, _: [_two("onednn", args[0].flatten(0, -2), args[1])],
     aten.bmm: lambda args, _: [_two("bmm", args[0], args[1])],
     aten.baddbmm: lambda args, _: [_two("bmm", args[1], args[2])],
+    aten.mkldnn_rnn_layer: _lstm,
+    aten.mkldnn_rnn_layer_backward: _lstm_backward,
     aten.convolution: _convolution,
     aten.convolution_backward: _convolution_backward,
     aten._scaled_dot_product_flash_attention_for_cpu: _attention,
@@ -145,6 +170,11 @@ def time_alone(products: Counter[Product], clock: Callable[[], float] = time.per
 
 
 def _seconds(product: Product, clock: Callable[[], float]) -> float:
+    if product.kind == "fastest":
+        rows, weight = product.operands
+        (inputs, outputs), strides, dtype = (weight[0][1], weight[0][0]), weight[1][::-1], weight[2]
+        turned = Product("mm", (rows, ((inputs, outputs), strides, dtype)))
+        return min(_seconds(one, clock) for one in (turned, Product("onednn", product.operands)))
     run = _runner(product)
     run()
     taken: list[float] = []
