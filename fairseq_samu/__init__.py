@@ -2,14 +2,14 @@
 
 ``fairseq-train --user-dir fairseq_samu`` imports this package, which registers its tasks, models,
 criterions, optimizers and schedulers.
-From Python, ``SpeechEmbedder`` and ``SpeechTranslator`` load what was trained.
+From Python, ``SpeechEmbedder``, ``SpeechTranslator`` and ``ConceptTagger`` load what was trained.
 """
 
 import sys
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["SpeechEmbedder", "SpeechTranslator", "__version__", "register"]
+__all__ = ["ConceptTagger", "SpeechEmbedder", "SpeechTranslator", "__version__", "register"]
 
 
 def register() -> None:
@@ -19,6 +19,10 @@ def register() -> None:
 
 def __getattr__(name: str) -> Any:
     # torch and fairseq take seconds to import, so a program that only reads manifests does not
+    if name == "ConceptTagger":
+        from fairseq_samu.inference.concept_tagger import ConceptTagger
+
+        return ConceptTagger
     if name == "SpeechEmbedder":
         from fairseq_samu.inference.speech_embedder import SpeechEmbedder
 

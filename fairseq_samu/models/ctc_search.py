@@ -1,18 +1,44 @@
 """Reading the labels of a CTC head, in the place of the host's sequence generator."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fairseq_samu.models.ngram_model import NgramModel
 from fairseq_samu.ops.ctc_alignment import align_labels
 from fairseq_samu.ops.ctc_best_path import find_best_paths
 from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions, CtcHypothesis, search_prefixes
 
 INPUTS = ("source", "padding_mask", "features")
+BLANK, PAD, EOS = 0, 1, 2  # of the host's dictionaries, whose `<s>` serves as the blank
 Hypotheses = list[list[dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class CtcSearch:
+    """How labels are searched for.
+
+    Attributes:
+        beam: prefixes that are kept after every frame; 1 without a language model takes CTC's best path instead.
+        nbest: hypotheses of each utterance, at most ``beam``.
+        labels_per_frame: how many labels of a frame, the most probable, a prefix is extended by; 0 for all.
+        label_bonus: added for every label, in nats.
+        ngram_model: ARPA file, or KenLM's binary form of one; empty for none.
+        ngram_unit: what it counts: ``label``, or ``word``.
+        ngram_weight: of its log-probabilities.
+    """
+
+    beam: int = 1
+    nbest: int = 1
+    labels_per_frame: int = 0
+    label_bonus: float = 0.0
+    ngram_model: str = ""
+    ngram_unit: str = "label"
+    ngram_weight: float = 0.5
 
 
 class CtcGenerator:
@@ -130,3 +156,27 @@ class BeamCtcGenerator(CtcGenerator):
             torch.from_numpy(ends),
             hypothesis.score,
         )
+
+
+def make_generator(symbols: Sequence[str], search: CtcSearch) -> CtcGenerator:
+    """Build what reads labels.
+
+    Args:
+        symbols: labels by their ids, beginning with the host's own.
+        search: how.
+
+    Raises:
+        ConfigError: the language model cannot be used.
+    """
+    if search.beam == 1 and not search.ngram_model:
+        return GreedyCtcGenerator(BLANK, EOS)
+    model = NgramModel(search.ngram_model, symbols, search.ngram_unit) if search.ngram_model else None
+    options = BeamOptions(
+        beam=search.beam,
+        labels_per_frame=search.labels_per_frame,
+        forbidden=(PAD, EOS),
+        label_bonus=search.label_bonus,
+        model=model,
+        model_weight=search.ngram_weight,
+    )
+    return BeamCtcGenerator(BLANK, EOS, options, search.nbest)

@@ -5,9 +5,7 @@ from typing import Any
 
 from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
 from fairseq_samu.errors import ConfigError, explain, report_all
-from fairseq_samu.models.ctc_search import BeamCtcGenerator, CtcGenerator, GreedyCtcGenerator
-from fairseq_samu.models.ngram_model import NgramModel
-from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions
+from fairseq_samu.models.ctc_search import CtcGenerator, CtcSearch, make_generator
 from fairseq_samu.tasks._ctc_search_options import CtcSearchOptions, find_search_faults
 
 WITHOUT_MEANING = (
@@ -39,20 +37,16 @@ def build_ctc_generator(
         ConfigError: an option cannot work, or the language model cannot be used.
     """
     validate_ctc_search(cfg, args, models)
-    if args.beam == 1 and not cfg.ngram_model:
-        return GreedyCtcGenerator(vocabulary.blank, vocabulary.eos)
-    model = None
-    if cfg.ngram_model:
-        model = NgramModel(cfg.ngram_model, vocabulary.dictionary.symbols, str(cfg.ngram_unit))
-    options = BeamOptions(
+    search = CtcSearch(
         beam=args.beam,
+        nbest=args.nbest,
         labels_per_frame=cfg.labels_per_frame,
-        forbidden=(vocabulary.pad, vocabulary.eos),
         label_bonus=cfg.label_bonus,
-        model=model,
-        model_weight=cfg.ngram_weight,
+        ngram_model=cfg.ngram_model,
+        ngram_unit=str(cfg.ngram_unit),
+        ngram_weight=cfg.ngram_weight,
     )
-    return BeamCtcGenerator(vocabulary.blank, vocabulary.eos, options, args.nbest)
+    return make_generator(vocabulary.dictionary.symbols, search)
 
 
 def validate_ctc_search(cfg: CtcSearchOptions, args: Any, models: Sequence[Any]) -> None:
