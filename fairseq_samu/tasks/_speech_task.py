@@ -34,9 +34,12 @@ class SpeechTask(FairseqTask):
         number of workers.
         """
         resting = {id(parameter) for parameter in self.resting_parameters()}
+        wide = _find_wide_copies(optimizer)
         for parameter in self._model.parameters():
             if id(parameter) in resting:
                 parameter.grad = None
+                if id(parameter) in wide:
+                    wide[id(parameter)].grad = None
             elif parameter.requires_grad and parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         super().optimizer_step(optimizer, model, update_num)
@@ -54,3 +57,10 @@ class SpeechTask(FairseqTask):
             metrics.log_scalar_sum("num_skipped", float(skipped), priority=186)
         if self._cache_seconds:
             metrics.log_scalar("cache_seconds", self._cache_seconds, weight=0, priority=900, round=1)
+
+
+def _find_wide_copies(optimizer: Any) -> dict[int, Any]:
+    # What the host steps for parameters in half precision; it gives those without a gradient one of zero beforehand.
+    # Where it has made all copies one flat tensor (--fp16 without --fp16-no-flatten-grads), none can rest.
+    copies = getattr(optimizer, "fp32_params", None)
+    return dict(zip(map(id, optimizer.fp16_params), copies, strict=True)) if isinstance(copies, list) else {}

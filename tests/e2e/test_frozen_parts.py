@@ -47,3 +47,12 @@ def test_frozen_parts_keep_their_bits(corpus, tmp_path, num_tuned_layers, still)
     # the pooling's bias shifts all scores alike, so the loss gives it no gradient; it has nothing to decay from either
     unmoved = [name for name in tuned if before[name].equal(after[name]) and not name.startswith("head.pooling")]
     assert tuned and not unmoved
+
+
+@pytest.mark.parametrize("precision", [{}, {"bf16": True}, {"bf16": True, "memory_efficient_bf16": True}])
+def test_an_encoder_that_rests_keeps_its_bits(corpus, tmp_path, precision):
+    resting = {"head_only_updates": 20, **precision}
+    before = train(corpus, tmp_path / "before", 1, lr=0.0, **resting)
+    after = train(corpus, tmp_path / "after", 6, lr=0.01, **resting)
+    first, last = hashes(before), hashes(after)
+    assert [group for group in first if first[group] != last[group]] == ["head"]
