@@ -24,10 +24,11 @@ melody and grammar are those of the parts ("cinq nouveau messages"). Results on 
   `manifests/prompts`. **Some parts are held out there**: an encoder that is to be tested on `manifests/prompts` must
   not learn from rows with such parts.
 - Held out are combinations. A unit is a carrier prompt or one value (a number, a digit of a string of digits, a word).
-  A pair is two neighbouring units of which at least one is a value, by its words in a language. No pair of the test or
-  validation split stands in training, and no whole text does, in any language: for each unit and each list of values
-  beside it, {share:.0%} of the values, by the order of a SHA-256, are held out, and test and validation have such pairs
-  only. Test and validation share pairs, not texts. Each of their units also stands in training, beside others.
+  A pair is two neighbouring units of which at least one is a value, or a value and the whole run of carriers up to the
+  next value, by their words in a language. No pair of the test or validation split stands in training, and no whole
+  text does, in any language: for each unit and each list of values beside it, {share:.0%} of the values, by the order
+  of a SHA-256, are held out, and test and validation have such pairs only. Test and validation share pairs, not texts.
+  Each of their units also stands in training, beside others.
 - Each voice says a word in one recording. Therefore every utterance is varied, by draws that depend on its `id` alone:
   silence at the ends of each part cut; gaps of {gap[0]:g} to {gap[1]:g} s between parts ({pause[0]:g} to {pause[1]:g} s
   between a question and its answer); speed {speed[0]:g} to {speed[1]:g}, tempo and pitch together; noise (white, pink

@@ -85,8 +85,9 @@ def compose(words: Words, utterances: int) -> dict[str, list[Composition]]:
         if not new:
             break
         unknown |= new
-    # Templates come by turns, so that a stride takes each of them for validation.
-    chosen = set(range(0, len(held), max(1, len(held) // max(1, valid)))[:valid])
+    # Evenly out of each template, so that validation has every concept.
+    by_template = sorted(range(len(held)), key=lambda at: held[at].template)
+    chosen = {by_template[at * len(held) // valid] for at in range(valid)}
     return {
         "train": train,
         "valid": [held[at] for at in sorted(chosen)],

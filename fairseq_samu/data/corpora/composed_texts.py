@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from fairseq_samu.data.corpora.composed_templates import LANGUAGES, Slot, Unit
 
@@ -13,7 +13,7 @@ _MISSPELT = {"октрября": "октября"}
 _LATIN_LOOKALIKES = str.maketrans("aeopcxy", "аеорсху")
 
 Pair = tuple[str, str, str]
-"""A language and the words of two neighbouring units."""
+"""A language and the words of two neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,23 @@ class Words:
         return " ".join([*words, ">"] if concept else words)
 
     def pairs(self, composition: Composition) -> set[Pair]:
-        """Pairs of neighbouring units of which at least one is a value, by their words in each language."""
-        return {
-            (lang, self.unit(left, lang), self.unit(right, lang))
-            for left, right in pairwise(composition.units)
-            if left.values or right.values
-            for lang in LANGUAGES
-        }
+        """Pairs of neighbours of which at least one is a value, by their words in each language.
+
+        A neighbour is a unit; beside a value also the whole run of carriers up to the next value, because one language
+        says in a prompt ("message from extension") what others say in three.
+        """
+        return {pair for lang in LANGUAGES for pair in self._pairs(composition, lang)}
+
+    def _pairs(self, composition: Composition, lang: str) -> Iterator[Pair]:
+        units = composition.units
+        for left, right in pairwise(units):
+            if left.values or right.values:
+                yield lang, self.unit(left, lang), self.unit(right, lang)
+        runs = [(bool(value), list(run)) for value, run in groupby(units, lambda unit: bool(unit.values))]
+        for (of_values, left_run), (_, right_run) in pairwise(runs):
+            ends = (left_run[-1:], right_run) if of_values else (left_run, right_run[:1])
+            before, after = (" ".join(self.unit(unit, lang) for unit in end) for end in ends)
+            yield lang, before, after
 
 
 def plain_words(text: str, lang: str) -> str:

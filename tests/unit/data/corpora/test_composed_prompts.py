@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import numpy as np
 import pytest
@@ -69,6 +69,22 @@ def test_annotation_by_hand(words):
     assert hold.parts("es") == ["queue-holdtime", "digits/40", "vm-and", "digits/5", "minutes"]
 
 
+def test_pairs_by_hand(words):
+    rank = compose_one(
+        "rank-extension",
+        *("vm-last", "vm-message", "vm-from", "vm-extension", "digits/1", "digits/2", "digits/3"),
+    )
+    assert {(left, right) for lang, left, right in words.pairs(rank) if lang == "en"} == {
+        ("last", "message"),
+        ("last", "message from extension"),
+        ("extension", "one"),
+        ("message from extension", "one"),
+        ("one", "two"),
+        ("two", "three"),
+    }
+    assert {lang for lang, _, _ in words.pairs(rank)} == set(LANGUAGES)
+
+
 def test_dates_are_said_as_each_language_does(words):
     for name, said in (("digits/h-5", "fifth cinco cinq cinque пятый"), ("digits/h-1", "first primero premier primo")):
         date = next(unit for unit in VALUES["date"] if unit.name == name)
@@ -105,15 +121,21 @@ def test_splits_have_their_sizes_and_no_composition_twice(compositions):
 
 
 def test_no_pair_with_a_value_of_a_held_out_split_stands_in_training(compositions, words):
-    """The rule spelt out anew, on words: neighbours of which one at least is a value."""
+    """The rule spelt out anew, on words: neighbours of which one at least is a value; also whole runs of carriers."""
 
     def pairs(split, lang):
         for composition in compositions[split]:
             spoken = [(words.unit(unit, lang), bool(slot.concept)) for unit, slot in _places(composition)]
             yield from ((a, b) for (a, left), (b, right) in pairwise(spoken) if left or right)
+            for at, (said, is_value) in enumerate(spoken):
+                if is_value:
+                    before = takewhile(lambda other: not other[1], reversed(spoken[:at]))
+                    after = takewhile(lambda other: not other[1], spoken[at + 1 :])
+                    yield " ".join([text for text, _ in before][::-1]), said
+                    yield said, " ".join(text for text, _ in after)
 
     for lang in LANGUAGES:
-        training = set(pairs("train", lang))
+        training = {pair for pair in pairs("train", lang) if all(pair)}
         assert len(training) > 500
         for split in ("valid", "test"):
             assert not training & set(pairs(split, lang))
