@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
+from fairseq_samu.cli.named_files import split_named_file
 from fairseq_samu.data.language_codes import canonical_language
 from fairseq_samu.data.manifest import Row, read_manifest
 from fairseq_samu.errors import ConfigError, SamuError, explain
@@ -152,10 +153,8 @@ def list_systems(arguments: argparse.Namespace) -> tuple[list[SystemFile], Optio
     if arguments.generate:
         systems.append(SystemFile(arguments.name, arguments.generate, False))
     for text in arguments.system:
-        name, equals, path = text.partition("=")
-        if not (name and equals and path):
-            raise ConfigError(explain("", "--system", "NAME=FILE", text, "Example: --system cascade=cascade.txt"))
-        systems.append(SystemFile(name, [Path(path)], not is_generate_output(Path(path))))
+        name, path = split_named_file("--system", text)
+        systems.append(SystemFile(name, [path], not is_generate_output(path)))
     if not systems:
         mend = "Give --generate FILE, --hypothesis FILE or --system NAME=FILE."
         raise ConfigError(explain("", "hypotheses", "of one system at least", "of none", mend))

@@ -36,7 +36,7 @@ NUM_LOOKS = NUM_COLOURS * len(LINES)
 LIGHT_CARD: Colour = (255, 255, 255)
 DARK_CARD: Colour = (22, 29, 39)
 """What concepts lie on: ``--card`` of page.css."""
-LIGHT_TINT, DARK_TINT = 0.14, 0.2
+LIGHT_TINT, DARK_TINT = 0.14, 0.19
 
 
 def assign_looks(names: Iterable[str], more: Iterable[str] = ()) -> dict[str, int]:

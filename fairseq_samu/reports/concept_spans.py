@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from fairseq_samu.concepts import CLOSE, concept_of, join_tokens, tokenize, unescape
+from fairseq_samu.concepts import locate_concepts, strip_tags
 from fairseq_samu.reports.concept_verdicts import MARKS, RIGHT, VALUE, WRONG, Verdict
 
 
@@ -34,15 +34,13 @@ def cut_pieces(text: str) -> list[tuple[str | None, str]]:
     Returns:
         Name (None outside of concepts) and plain words, single spaces between them; words outside are never empty.
     """
-    pieces: list[tuple[str | None, list[str]]] = [(None, [])]
-    for token in tokenize(text):
-        name = concept_of(token)
-        if name is not None or token == CLOSE:
-            pieces.append((name, []))
-        else:
-            pieces[-1][1].append(unescape(join_tokens([token])))
-    joined = ((name, " ".join("".join(part).split())) for name, part in pieces)
-    return [(name, words) for name, words in joined if words or name is not None]
+    pieces: list[tuple[str | None, str]] = []
+    last = 0
+    for concept, place in locate_concepts(text):
+        pieces += [(None, strip_tags(text[last : place.start])), (concept.name, concept.value)]
+        last = place.stop
+    pieces.append((None, strip_tags(text[last:])))
+    return [(name, words) for name, words in pieces if words or name is not None]
 
 
 def annotated_html(text: str, verdicts: Sequence[Verdict], looks: Mapping[str, int], is_reference: bool) -> str:

@@ -1,30 +1,13 @@
 """The page of a retrieval: what it shows, that user text cannot become markup, and what bad input says."""
 
 import json
-from html.parser import HTMLParser
 
 import pytest
 
 from fairseq_samu.cli.main import main
+from tests.unit.parsed_page import EVIL, Page
 
 FIGURES = {"r1": 50.0, "r5": 80.0, "r10": 90.0, "mrr": 60.0, "pool": 2, "chance_r1": 50.0}
-EVIL = "<script>alert('x')</script> & \"co\""
-
-
-class Page(HTMLParser):
-    """Collects the elements and the text of a page."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text, self.addresses = [], "", []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href") and value]
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @pytest.fixture
