@@ -14,29 +14,7 @@ data=${DATA:-$output/fillets}
 samu_environment quickstart
 [ -n "${SAMU_DRY_RUN:-}" ] || mkdir -p "$output"
 
-device=(--cpu)
-! python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null || device=()
-if [ -z "${PRECISION+set}" ]; then
-    PRECISION=
-    ! grep -qsE 'avx512_bf16|amx_bf16' /proc/cpuinfo || PRECISION=--bf16
-fi
-read -ra precision <<<"$PRECISION"
-
-# done_before FILE : whether a stage's result is there
-done_before() { [ -e "$1" ] && [ -z "${SAMU_DRY_RUN:-}" ]; }
-
-# into FILE COMMAND... : run a command, its standard output in a file that is there only when it is whole
-into() {
-    local file=$1
-    shift
-    if [ -n "${SAMU_DRY_RUN:-}" ]; then
-        samu_run "$@"
-    else
-        samu_say "+ $* > $file"
-        "$@" >"$file.part"
-        mv "$file.part" "$file"
-    fi
-}
+source "$recipe/../../stages.sh"
 
 # train NAME OPTION... : one training in bfloat16 where that is fast; its seconds and its log beside its checkpoints
 train() {
@@ -49,11 +27,6 @@ train() {
         --optimizer adam --adam-betas "(0.9, 0.98)" --lr-scheduler tri_stage --final-lr-scale 0.02 \
         --batch-size 16 --batch-size-valid 32 --log-file "$folder/train.log" --save-dir "$folder" "$@"
     [ -n "${SAMU_DRY_RUN:-}" ] || echo "$((SECONDS - began))" >"$folder/seconds"
-}
-
-# phases UPDATES : the paper's three phases, 10 % warm-up, 40 % hold, 50 % decay
-phases() {
-    echo "--max-update $1 --warmup-steps $(($1 / 10)) --hold-steps $(($1 * 4 / 10)) --decay-steps $(($1 / 2))"
 }
 
 # prepare : Fish Fillets, and its training and validation rows by language
