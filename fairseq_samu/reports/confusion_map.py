@@ -19,7 +19,7 @@ MISSED, INSERTED = "missed", "inserted"
 # Pixels of the user's coordinate system.
 _NARROWEST, _WIDEST, _CELL_HEIGHT, _GAP, _APART = 30, 42, 26, 2, 8
 _PAGE = 1000  # what fits on a screen without scrolling
-_LETTER = 7.2  # of 13 pixels' height, on average
+_LETTER = 8  # of 13 pixels' height, on average
 _LEAST_LEFT = 130
 
 

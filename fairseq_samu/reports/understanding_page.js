@@ -1,4 +1,5 @@
 "use strict";
+const AROUND = 0.15; // seconds played before and after a span: labels mark a word rather than measure it
 const form = document.querySelector("form");
 function filter() {
   const wanted = Object.fromEntries(new FormData(form));
@@ -37,8 +38,8 @@ for (const article of document.querySelectorAll("article")) {
   for (const button of article.querySelectorAll(".strip button"))
     button.onclick = () => {
       const start = () => {
-        audio.currentTime = Number(button.dataset.start);
-        end = Number(button.dataset.end);
+        audio.currentTime = Math.max(0, Number(button.dataset.start) - AROUND);
+        end = Number(button.dataset.end) + AROUND;
         audio.play();
       };
       if (audio.readyState) return start();

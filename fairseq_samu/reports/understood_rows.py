@@ -98,7 +98,10 @@ def lay_out_rows(
     numbers = {name: str(number) for number, name in enumerate(names)}
     shown = f"{len(rows)} of {total}" if len(rows) < total else f"{total}"
     yield f'<section id="listen"><h2>Listen: {shown} utterances</h2>'
-    yield f"{_explain_marks()}<form>"
+    yield _explain_marks()
+    if any(row.spans for row in rows):
+        yield "<p><small>Below a recording: the concepts of the hypothesis in time; a click plays one.</small></p>"
+    yield "<form>"
     languages = sorted({row.language for row in rows if row.language})
     if len(languages) > 1:
         yield select_element("language", "Language", [("", "all"), *((c, name_language(c)) for c in languages)])

@@ -53,8 +53,9 @@ def test_one_language_needs_no_choice():
 
 def test_times_are_shown_where_they_are_known():
     spans = [Span("a", "x", 0.0, 1.0)]
-    assert len(lay_out([make_row(spans=spans)]).find("button")) == 1
-    assert lay_out([make_row()]).find("button") == []
+    shown = lay_out([make_row(spans=spans)])
+    assert len(shown.find("button")) == 1 and "a click plays" in shown.text
+    assert lay_out([make_row()]).find("button") == [] and "a click plays" not in lay_out([make_row()]).text
 
 
 def test_spans_of_other_hypotheses_are_named_all_at_once():
