@@ -27,6 +27,15 @@ def padded_batch(lengths, dtype, padding_value=7.0):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_samples_from_frame_to_frame(build_tiny, family):
+    encoder = build_tiny(family)
+    step = encoder.samples_per_frame
+    counts = encoder.count_frames(torch.tensor([30_000, 30_000 + step, 30_000 + 50 * step]))
+    assert (counts - counts[0]).tolist() == [0, 1, 50]
+    assert step == 320
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 def test_a_padded_batch_equals_single_rows(build_tiny, family, dtype, tolerance):
     encoder = build_tiny(family).to(dtype)
