@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -95,18 +95,16 @@ class Bench:
         timings: dict[str, Timings] = {}
         for group in self._groups(arms):
             workers = {arm.name: self._start(arm) for arm in group}
-            operations = {name: worker.call("record_products") for name, worker in workers.items()}
             bounds: list[float] = []
-
+            operations = workers[OURS].call("record_products") if OURS in workers else 0
             time_products = partial(self._time_products, workers, bounds)
             timings |= take_turns(workers, "train", self.plan.rounds, time_products)
             for name, worker in workers.items():
                 found[name] = {
                     "gradient_norm": worker.call("gradient_norm"),
                     "parameters": worker.call("count_parameters"),
-                    "operations": operations[name],
                     "profile": worker.call("profile", "train"),
-                    **({"bound_seconds": median(bounds)} if name == OURS else {}),
+                    **({"bound_seconds": median(bounds), "operations": operations} if name == OURS else {}),
                 }
                 worker.close()
         return judge_training(timings, found)
@@ -139,12 +137,15 @@ class Bench:
         return worker
 
 
-def measure(plan: Plan, parts: Sequence[str] = PARTS) -> dict[str, Any]:
+def measure(
+    plan: Plan, parts: Sequence[str] = PARTS, keep: Callable[[dict[str, Any]], None] = lambda results: None
+) -> dict[str, Any]:
     """Measure the chosen parts.
 
     Args:
         plan: how.
         parts: some of ``PARTS``.
+        keep: told the results so far, after every part.
 
     Returns:
         Results as plain JSON.
@@ -159,9 +160,9 @@ def measure(plan: Plan, parts: Sequence[str] = PARTS) -> dict[str, Any]:
         bench = Bench(plan, Path(folder))
         for part in parts:
             results[part] = bench.decode(DECODING) if part == "decoding" else bench.train(TRAINING[part])
+            results["peer_versions"], results["load_after"] = bench.versions, os.getloadavg()[0]
+            keep(results)
             print(f"{part}: measured", flush=True)
-    results["peer_versions"] = bench.versions
-    results["load_after"] = os.getloadavg()[0]
     return results
 
 
@@ -195,7 +196,12 @@ def judge_training(timings: Mapping[str, Timings], found: Mapping[str, dict[str,
     if CACHED in timings:
         systems[PEER]["cached_times_faster"] = spread(timings[CACHED].ratios_to(timings[PEER]))
         systems[PADDED]["cached_times_faster"] = spread(timings[CACHED].ratios_to(timings[PADDED]))
-    return {"systems": systems, "bound_seconds": bound, "audio_seconds": ours.result["audio"]}
+    return {
+        "systems": systems,
+        "bound_seconds": bound,
+        "operations": found[OURS]["operations"],
+        "audio_seconds": ours.result["audio"],
+    }
 
 
 def judge_decoding(timings: Mapping[str, Mapping[str, Timings]]) -> dict[str, Any]:
@@ -241,17 +247,19 @@ def _require_close(what: str, values: Mapping[str, float], name: str, tolerance:
         raise ValueError(f"the systems do not do the same work: their {what} are {dict(values)}")
 
 
+def keep(folder: Path, results: dict[str, Any]) -> None:
+    """Write what was measured so far."""
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (folder / "results.md").write_text(write_report(results), encoding="utf-8")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure and report."""
     given = _parse(arguments)
     rounds = given.rounds or SIZES[given.size].repetitions
     plan = Plan(given.size, rounds, given.threads, str(given.peer_python), given.clock, given.alone)
-    results = measure(plan, given.parts.split(","))
     given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    text = write_report(results)
-    (given.output / "results.md").write_text(text, encoding="utf-8")
-    print(text)
+    print(write_report(measure(plan, given.parts.split(","), partial(keep, given.output))))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -16,11 +16,11 @@ from fairseq_samu.models.samu_xlsr import SentenceHead
 from fairseq_samu.models.speech_encoders import build_speech_encoder
 from fairseq_samu.modules.concept_head import ConceptHead
 
-LOGIT_SPREAD = 4.0  # standard deviation of the logits: a few labels are likely, as in a trained model
+LOGIT_SPREAD = 20.0  # of the last weights: a few labels are likely, as in a trained model
 RECURRENCE = 0.5  # of the LSTM's recurrent weights: states change from frame to frame
 INPUT_GAIN = 3.0  # of its input weights
 DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "final_dropout")
-BLANK_BIAS = 8.0  # the blank wins most frames, as in a trained model
+BLANK_BIAS = 18.0  # the blank wins many frames
 
 
 def random_state(sizes: Sizes, seed: int = 1) -> dict[str, Tensor]:
