@@ -31,10 +31,43 @@ def select_rows(manifest: Manifest, options: DatasetOptions, rows: NDArray[np.in
     Raises:
         ManifestError: none is left, or the manifest names no languages.
     """
-    rows = _of_languages(manifest, rows, options.languages)
+    of_languages = rows_of_languages(manifest, options.languages)
+    if len(of_languages) < len(manifest):
+        logger.info(
+            f"{manifest.path}: {len(of_languages)} of {len(manifest)} rows are in {', '.join(options.languages)}"
+        )
+        rows = rows[np.isin(rows, of_languages)]
     if not options.training:
         return rows
     return _share_of(manifest, _of_duration(manifest, rows, options), options)
+
+
+def rows_of_languages(manifest: Manifest, languages: Collection[str]) -> NDArray[np.int64]:
+    """Find the rows whose speech is in one of several languages.
+
+    Args:
+        manifest: rows.
+        languages: canonical codes; empty for all rows.
+
+    Returns:
+        (R,) int64.
+
+    Raises:
+        ManifestError: there is none, or the manifest names no languages.
+    """
+    if not languages:
+        return np.arange(len(manifest))
+    ids = np.asarray(manifest.language_ids, dtype=np.int64)
+    wanted = [
+        index
+        for index, name in enumerate(manifest.languages)
+        if name in languages or canonical_language(name) in languages
+    ]
+    rows = np.flatnonzero(np.isin(ids, wanted))
+    if not len(rows):
+        mend = f"The manifest has {', '.join(manifest.languages) or 'no src_lang'}: change --languages."
+        raise ManifestError(explain(manifest.path, "languages", "of rows in it", ", ".join(languages), mend))
+    return rows
 
 
 def leave_out(manifest: Manifest, rows: NDArray[np.int64], left: NDArray[np.bool_], reason: str) -> NDArray[np.int64]:
@@ -58,24 +91,6 @@ def leave_out(manifest: Manifest, rows: NDArray[np.int64], left: NDArray[np.bool
 def name_rows(manifest: Manifest, rows: NDArray[np.int64]) -> str:
     """The ids of rows, the first of them where they are many."""
     return "the first: " + ", ".join(manifest[int(row)].id for row in rows[:IDS_SHOWN])
-
-
-def _of_languages(manifest: Manifest, rows: NDArray[np.int64], languages: Collection[str]) -> NDArray[np.int64]:
-    if not languages:
-        return rows
-    where, ids = str(manifest.path), np.asarray(manifest.language_ids, dtype=np.int64)
-    wanted = [
-        index
-        for index, name in enumerate(manifest.languages)
-        if name in languages or canonical_language(name) in languages
-    ]
-    kept = rows[np.isin(ids[rows], wanted)] if len(ids) else rows[:0]
-    if not len(kept):
-        there = ", ".join(manifest.languages) or "no src_lang"
-        mend = f"The manifest has {there}: change --languages."
-        raise ManifestError(explain(where, "languages", "of rows in it", ", ".join(languages), mend))
-    logger.info(f"{where}: {len(kept)} of {len(rows)} rows are in {', '.join(languages)}")
-    return kept
 
 
 def _of_duration(manifest: Manifest, rows: NDArray[np.int64], options: DatasetOptions) -> NDArray[np.int64]:

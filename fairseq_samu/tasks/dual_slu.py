@@ -17,6 +17,7 @@ from fairseq_samu.concepts import read_prefix_map
 from fairseq_samu.data.concept_targets import ConceptTargets, require_plain
 from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
 from fairseq_samu.data.manifest import REQUIRED_COLUMNS, Manifest, read_manifest
+from fairseq_samu.data.row_selection import rows_of_languages
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.tuning import describe_groups, mark_groups
@@ -27,12 +28,14 @@ from fairseq_samu.tasks._ctc_frames import leave_out_impossible
 from fairseq_samu.tasks._ctc_search import build_ctc_generator
 from fairseq_samu.tasks._dual_slu_config import DualSluConfig, validate
 from fairseq_samu.tasks._encoder_loading import load_encoder
+from fairseq_samu.tasks._speech_data_config import split_languages
 from fairseq_samu.tasks._symbol_joiner import SymbolJoiner
 from fairseq_samu.tasks.samu_distill import SamuDistillTask
 from fairseq_samu.teachers.table import EmbeddingTable
 
 logger = logging.getLogger(__name__)
 LABELS_FILE = "labels.txt"
+PREFIXES = "concept_prefixes"
 
 
 @register_task("dual_slu", dataclass=DualSluConfig)
@@ -74,8 +77,8 @@ class DualSluTask(SamuDistillTask):
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the task: its labels."""
-        return {"vocabulary": self.vocabulary.state_dict()}
+        """What a checkpoint keeps of the task: its labels, and which concepts were relaxed to which."""
+        return {"vocabulary": self.vocabulary.state_dict(), PREFIXES: dict(self.prefixes)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the labels of a checkpoint, in place.
@@ -84,6 +87,8 @@ class DualSluTask(SamuDistillTask):
             CheckpointError: it has none, or the one that it is to decode with has others.
         """
         load_one_vocabulary(self.vocabulary, state_dict.get("vocabulary"), "dual_slu")
+        if not self.cfg.concept_prefixes:
+            self.prefixes = dict(state_dict.get(PREFIXES) or {})
 
     # ---- model ----------------------------------------------------------------------------------------------------
 
@@ -145,7 +150,8 @@ class DualSluTask(SamuDistillTask):
         if not tags:
             return manifest, None
         targets = ConceptTargets(manifest, self.vocabulary, self.prefixes)
-        targets.require_valid(allow_unknown=not split.startswith("train"))
+        languages = split_languages(self.cfg.languages)
+        targets.require_valid(not split.startswith("train"), rows_of_languages(manifest, languages).tolist())
         return manifest, targets
 
     def prepare_dataset(self, dataset: SpeechTextDataset) -> None:
