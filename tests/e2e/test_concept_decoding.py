@@ -111,6 +111,7 @@ def test_texts_and_times_agree(trained, tmp_path, beam):
         assert all(0 <= span["start"] < span["end"] <= row.n_frames / 16000 + 1e-3 for span in line["concepts"])
 
 
+@pytest.mark.slow
 def test_several_hypotheses_and_a_language_model(trained, tmp_path):
     (tmp_path / "lm.arpa").write_text(ARPA, encoding="utf-8")
     several = decode(trained, beam=6, nbest=3)
