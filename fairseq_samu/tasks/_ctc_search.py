@@ -7,18 +7,9 @@ from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.ctc_search import CtcGenerator, CtcSearch, make_generator
 from fairseq_samu.tasks._ctc_search_options import CtcSearchOptions, find_search_faults
+from fairseq_samu.tasks._search import NEEDING_TEXTS, WITHOUT_MEANING
 
-WITHOUT_MEANING = (
-    "match_source_len",
-    "print_alignment",
-    "constraints",
-    "print_step",
-    "retain_iter_history",
-    "score_reference",
-    "prefix_size",
-    "sampling",
-    "lm_path",
-)
+NEEDING_A_DECODER = (*WITHOUT_MEANING, *NEEDING_TEXTS, "sampling", "lm_path")
 """Options of the host that need a decoder of another kind."""
 
 
@@ -63,7 +54,7 @@ def validate_ctc_search(cfg: CtcSearchOptions, args: Any, models: Sequence[Any])
     if not 1 <= args.nbest <= max(args.beam, 1):
         mend = "Widen the beam."
         faults.append(explain("decoding", "nbest", f"from 1 to the beam, {args.beam}", args.nbest, mend))
-    for name in WITHOUT_MEANING:
+    for name in NEEDING_A_DECODER:
         if getattr(args, name, None):
             mend = f"Leave --{name.replace('_', '-')} out."
             faults.append(explain("decoding", name, "left out where CTC decodes", getattr(args, name), mend))
