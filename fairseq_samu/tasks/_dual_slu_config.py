@@ -17,9 +17,7 @@ class DualSluConfig(SamuDistillConfig, CtcSearchOptions):
 
     concept_labels: str = field(
         default="",
-        metadata={
-            "help": "labels of CTC, one a line (default: labels.txt beside train.tsv; `prepare concept-labels`)"
-        },
+        metadata={"help": "labels of CTC, one a line (default: labels.txt beside train.tsv; `prepare concept-labels`)"},
     )
     concept_prefixes: str = field(
         default="",
