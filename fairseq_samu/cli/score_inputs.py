@@ -48,12 +48,25 @@ class TestSet:
         pairs: rows by name such as ``fr-en``, in order of appearance.
         source: where the references are from, for the result.
         names: of the rows in the manifest; empty without one.
+        rows: their places in the manifest where they are a part of it; None for all.
+        whole: rows of the manifest where they are a part of it.
     """
 
     references: list[str]
     pairs: dict[str, Pair]
     source: str
     names: list[str] = field(default_factory=list)
+    rows: Optional[list[int]] = None
+    whole: int = 0
+
+    @property
+    def count(self) -> int:
+        """Rows of the whole test set, whose numbers an output names."""
+        return len(self.references) if self.rows is None else self.whole
+
+    def number(self, place: int) -> int:
+        """Number of a reference's row in the whole test set."""
+        return place if self.rows is None else self.rows[place]
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,12 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="TSV",
         help="test manifest: tgt_text as reference, src_lang and tgt_lang by row",
+    )
+    add(
+        "--languages",
+        default="",
+        metavar="CODE[,CODE]",
+        help="score only the rows of --manifest whose src_lang is one of these, as the tasks' own --languages decodes",
     )
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--hypothesis", type=Path, metavar="FILE", help="hypotheses as plain UTF-8 text, one a line")
@@ -194,8 +213,15 @@ def read_test_set(arguments: argparse.Namespace, first: SystemFile, may_be_blank
         references, source = [row.tgt_text or "" for row in rows], str(arguments.manifest)
     else:
         references, source = _references_of(first), f"T- lines of {first.where}"
+    chosen = _select_languages(arguments, rows)
+    if rows is not None and chosen is not None:
+        whole, rows = len(rows), [rows[place] for place in chosen]
+        references = [references[place] for place in chosen]
+    else:
+        whole = 0
     names = [row.id for row in rows or []]
-    return TestSet(references, _split_pairs(rows, len(references), arguments.language), source, names)
+    pairs = _split_pairs(rows, len(references), arguments.language)
+    return TestSet(references, pairs, source, names, chosen, whole)
 
 
 def read_hypotheses(system: SystemFile, test_set: TestSet) -> list[str]:
@@ -204,11 +230,26 @@ def read_hypotheses(system: SystemFile, test_set: TestSet) -> list[str]:
     Raises:
         SamuError: there are more or fewer; counts, or the rows of an output of `fairseq-generate`, are named.
     """
-    found, count = system.read().hypotheses, len(test_set.references)
+    found, count = system.read().hypotheses, test_set.count
     if system.is_text and len(found) != count:
         mend = f"Each line must belong to the same line of the references, those of {test_set.source}."
         raise SamuError(explain(system.where, "lines", f"as many as references ({count})", len(found), mend))
-    return order_rows(found, count, system.where)
+    return order_rows(found, count, system.where, test_set.rows)
+
+
+def _select_languages(arguments: argparse.Namespace, rows: Optional[list[Row]]) -> Optional[list[int]]:
+    wanted = {_canonical(name.strip()) for name in (arguments.languages or "").split(",") if name.strip()}
+    if not wanted:
+        return None
+    if rows is None:
+        mend = "Give --manifest TSV, whose src_lang tells the language of each row."
+        raise ConfigError(explain("", "--languages", "given with a manifest", arguments.languages, mend))
+    chosen = [place for place, row in enumerate(rows) if _canonical(row.src_lang or "") in wanted]
+    if not chosen:
+        there = ", ".join(sorted({row.src_lang or "none" for row in rows}))
+        mend = f"It has {there}."
+        raise ConfigError(explain(str(arguments.manifest), "--languages", "of rows in it", arguments.languages, mend))
+    return chosen
 
 
 def _references_of(system: SystemFile) -> list[str]:

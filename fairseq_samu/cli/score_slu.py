@@ -125,7 +125,7 @@ def notes_of(test_set: TestSet) -> list[str]:
     faulty = [row for row, found in faults.items() if found]
     if not faulty:
         return []
-    named = f"{name_rows(faulty)} (counted from 0)"
+    named = f"{name_rows(map(test_set.number, faulty))} (counted from 0)"
     return [f"references that are not well annotated are read leniently: {named}, the first: {faults[faulty[0]][0]}"]
 
 
@@ -135,7 +135,14 @@ def write_alignments(paths: list[Path], file: SystemFile, test_set: TestSet, sco
         return
     languages = {row: name for name, rows in languages_of(test_set).items() for row in rows}
     rows = [
-        AlignedRow(row, test_set.names[row] if test_set.names else "", languages.get(row, ""), reference, hypothesis)
+        AlignedRow(
+            row,
+            test_set.names[row] if test_set.names else "",
+            languages.get(row, ""),
+            reference,
+            hypothesis,
+            test_set.number(row),
+        )
         for row, (reference, hypothesis) in enumerate(
             zip(test_set.references, read_hypotheses(file, test_set), strict=True)
         )

@@ -19,11 +19,12 @@ class AlignedRow:
     """One utterance with its texts.
 
     Attributes:
-        row: 0-based place in the test set.
+        row: 0-based place among those that were scored.
         name: of the utterance; empty where there is none.
         language: of the utterance; empty where it is not known.
         reference: annotated text as given.
         hypothesis: annotated text as given.
+        number: its place in the test set, where only a part of that was scored.
     """
 
     row: int
@@ -31,6 +32,7 @@ class AlignedRow:
     language: str
     reference: str
     hypothesis: str
+    number: Optional[int] = None
 
 
 def describe_row(scores: UnderstandingScores, given: AlignedRow) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def describe_row(scores: UnderstandingScores, given: AlignedRow) -> dict[str, An
     for step in concepts:
         step["same_value"] = step["reference"] == step["hypothesis"]
     return {
-        "row": given.row,
+        "row": given.row if given.number is None else given.number,
         "id": given.name,
         "language": given.language,
         "reference": given.reference,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 from fairseq_samu.errors import FAULTS_SHOWN, SamuError, explain
 
@@ -82,27 +83,29 @@ def is_generate_output(path: Path) -> bool:
     return any(_HYPOTHESIS.match(line) for line in read_lines(path, may_be_blank=True))
 
 
-def order_rows(texts: dict[int, str], count: int, where: str) -> list[str]:
+def order_rows(texts: dict[int, str], count: int, where: str, wanted: Optional[Sequence[int]] = None) -> list[str]:
     """Put texts into the order of rows, each row of ``range(count)`` exactly once.
 
     Args:
         texts: by row.
         count: how many rows there must be.
         where: the file, for messages.
+        wanted: the rows to give, of those; all when None. Texts of the others are not needed and not given.
 
     Raises:
         SamuError: rows are missing, or there are rows beyond; both are named.
     """
-    missing = [row for row in range(count) if row not in texts]
+    wanted = range(count) if wanted is None else wanted
+    missing = [row for row in wanted if row not in texts]
     if missing:
         mend = "Was decoding broken off, or was a row filtered? Decode again without filters."
         value = f"{len(texts)} without {name_rows(missing)}"
-        raise SamuError(explain(where, "hypotheses", f"{count}, one for each row", value, mend))
+        raise SamuError(explain(where, "hypotheses", f"{len(wanted)}, one for each row", value, mend))
     beyond = sorted(row for row in texts if row >= count)
     if beyond:
         mend = "The references are of another data set."
         raise SamuError(explain(where, "hypotheses", f"of the {count} rows that there are", name_rows(beyond), mend))
-    return [texts[row] for row in range(count)]
+    return [texts[row] for row in wanted]
 
 
 def name_rows(rows: Iterable[int]) -> str:

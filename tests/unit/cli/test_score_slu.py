@@ -122,6 +122,24 @@ def test_the_manifest_gives_references_and_languages(folder, references, capsys)
     assert "by language" in capsys.readouterr().out
 
 
+def test_some_languages_of_a_manifest(folder, references, tmp_path, capsys):
+    whole = result_of(folder, "--generate", folder / "poor.gen", "--manifest", folder / "test.tsv")
+    texts = (folder / "poor.txt").read_text("utf-8").splitlines()
+    write_output(tmp_path / "it.gen", references, texts, skip=range(0, NUM_ROWS, 2))  # as --languages it decodes
+    options = ("--manifest", folder / "test.tsv", "--languages", "it,de", "--alignments", tmp_path / "rows.jsonl")
+    for system in (("--generate", tmp_path / "it.gen"), ("--hypothesis", folder / "poor.txt")):
+        result = result_of(folder, *system, *options)
+        assert result["languages"].keys() == {"it"}
+        assert result["languages"]["it"] == whole["languages"]["it"]
+        assert result["cer"] == whole["languages"]["it"]["cer"]
+        aligned = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()]
+        assert [row["row"] for row in aligned] == list(range(1, NUM_ROWS, 2)), "numbers of the whole manifest"
+    capsys.readouterr()
+    write_output(tmp_path / "less.gen", references, texts, skip=[*range(0, NUM_ROWS, 2), 7])
+    assert score("--generate", tmp_path / "less.gen", *options) == 1
+    assert "must be 30, one for each row, but is '29 without row 7'" in capsys.readouterr().err
+
+
 def test_concepts_and_their_confusion(folder, references):
     result = result_of(folder, "--reference", folder / "ref.txt", "--hypothesis", folder / "poor.txt")
     total = sum(text.count("<") for text in references)
@@ -236,6 +254,8 @@ def test_badly_annotated_references_are_noted(folder, references, capsys):
         (["--generate", "absent.gen"], "absent.gen: No such file or directory."),
         (["--generate", "good.gen", "--normaliser", "os:system"], "of identity, lowercase, punctuation, accents"),
         (["--generate", "good.gen", "--prefix-map", "ref.txt"], "ref.txt:1: `line` must be two names of concepts"),
+        (["--generate", "good.gen", "--languages", "fr"], "`--languages` must be given with a manifest"),
+        (["--generate", "good.gen", "--manifest", "test.tsv", "--languages", "de"], "'de' instead. It has fr, it."),
         (["--generate", "good.gen", "--resamples", "5"], "`--resamples` must be 0, or 40 and more"),
         (["--generate", "good.gen", "--system", "system=poor.gen"], "`names of systems` must be different"),
     ],
