@@ -20,6 +20,7 @@ from fairseq_samu.data.feature_cache import FeatureCache
 from fairseq_samu.models.ctc_search import BeamCtcGenerator, CtcGenerator, GreedyCtcGenerator
 from fairseq_samu.models.samu_slu import SamuSluConfig, SamuSluModel
 from fairseq_samu.models.speech_encoders import build_speech_encoder
+from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions
 from fairseq_samu.optim.grouped_steps import GroupedSteps
 
@@ -34,6 +35,7 @@ class OurSystem(System):
         semantic_weight: of the distillation beside the tagging; 0 for the peer's loss.
         cached: read frames from the package's feature cache, which the frozen encoder filled before.
         labels_per_frame: labels of a frame that beam search tries; 0 for all.
+        fast_products: have linear layers compute by oneDNN where that is the faster library.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class OurSystem(System):
         semantic_weight: float = 0.0,
         cached: bool = False,
         labels_per_frame: int = 0,
+        fast_products: bool = False,
     ) -> None:
         cfg = SamuSluConfig(
             encoder_config=json.dumps(sizes.encoder),
@@ -58,6 +61,8 @@ class OurSystem(System):
         )
         self.model = SamuSluModel(cfg, build_speech_encoder(sizes.encoder))
         self.model.load_state_dict(load_file(folder / "state.safetensors"))
+        if fast_products:
+            use_fast_products(self.model)
         for name, parameter in self.model.encoder.named_parameters():
             parameter.requires_grad = not freeze and self.model.encoder.group_of(name) != "feature_extractor"
         self.optimizer = GroupedSteps(_groups(self.model))

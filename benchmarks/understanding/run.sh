@@ -5,7 +5,7 @@
 #
 # SpeechBrain gets an environment of its own, OUTPUT/speechbrain, in the first run (PEER_PYTHON names another one).
 # SIZE=small (the default), SIZE=paper (XLS-R 300M and 3 x Bi-LSTM 1024; with ALONE=1 one system is in memory at a time,
-# 10 GiB) or SIZE=tiny. THREADS of every system: 1. PARTS: all, or some of tuned,frozen,decoding. ROUNDS of every
+# 10 GiB) or SIZE=tiny. THREADS of every system: 1. PARTS: all, or some of tuned,frozen,products,decoding. ROUNDS of every
 # measurement. On a machine with other work: CLOCK=cpu, which compares the processes' own time.
 # Writes results.json and results.md into OUTPUT. Measured: RESULTS.md beside this file.
 set -euo pipefail
