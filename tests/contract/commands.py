@@ -80,6 +80,17 @@ def documented_commands(text: str) -> list[list[str]]:
     return found
 
 
+def one_of_each(commands: list[list[str]]) -> list[list[str]]:
+    """Leave out commands that a parser cannot tell from an earlier one: the same options, kinds of values and choices.
+
+    A study repeats its commands for every seed and arm, and the host's parser takes a while.
+    """
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for words in commands:
+        kinds.setdefault(tuple(re.sub(r"\d+", "0", "/" if "/" in word else word) for word in words), words)
+    return list(kinds.values())
+
+
 def check_command(words: list[str]) -> str:
     """Let the program that a command names parse its arguments.
 

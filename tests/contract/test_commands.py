@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.contract.commands import check_command, documented_commands, documents, dry_run, recipe_scripts
+from tests.contract.commands import (
+    check_command,
+    documented_commands,
+    documents,
+    dry_run,
+    one_of_each,
+    recipe_scripts,
+)
 from tests.contract.source_tree import ROOT
 
 SYSTEM = ["--task", "samu_distill", "--arch", "samu_xlsr", "--criterion", "cosine_kd"]
@@ -20,7 +27,7 @@ lr_scheduler: {_name: fixed}
 def test_commands_of_recipes_are_understood(script, monkeypatch, capsys):
     commands = dry_run(script)
     assert commands, "under SAMU_DRY_RUN=1 it prints no command; it must run them through samu_run"
-    faults = [fault for fault in map(check_command, commands) if fault]
+    faults = [fault for fault in map(check_command, one_of_each(commands)) if fault]
     assert faults == [], capsys.readouterr().err
 
 

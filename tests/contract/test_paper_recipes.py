@@ -9,13 +9,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 pytest.importorskip("fairseq", reason="recipes run on the host")
 
-from fairseq import options, tasks
+from fairseq import optim, options, tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig, open_dict
 
 import fairseq_samu
 from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.language_codes import canonical_language
+from fairseq_samu.models.tuning import mark_groups
 from fairseq_samu.scoring.resource_groups import COVOST2_GROUPS, parse_groups
 from tests.contract.commands import dry_run
 from tests.unit.models.test_samu_xlsr import XLSR_300M, count, tuned_groups
@@ -27,12 +28,19 @@ EUROPARL = {"en", "fr", "de", "it", "es", "pt", "pl", "ro", "nl"}
 MULTILINGUAL, ZERO_SHOT, EUROPARL_ST = (
     f"examples/samu_xlsr_mbart/paper/{name}.sh" for name in ("covost2_multilingual", "covost2_zero_shot", "europarl_st")
 )
+UNDERSTANDING = [f"examples/samu_slu/paper/{name}.sh" for name in ("media", "portmedia", "taric", "multilingual")]
 
 
 def config_of(script: str) -> DictConfig:
     """Configuration that the host makes of the recipe's fairseq-train."""
-    training = next(command[1:] for command in dry_run(script) if command[0] == "fairseq-train")
-    return convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), training))
+    return next(iter(configs_of(script).values()))
+
+
+def configs_of(script: str) -> dict[str, DictConfig]:
+    """Configurations that the host makes of the recipe's trainings, by the folder above that of their checkpoints."""
+    trainings = [command[1:] for command in dry_run(script) if command[0] == "fairseq-train"]
+    parsed = [options.parse_args_and_arch(options.get_training_parser(), training) for training in trainings]
+    return {Path(one.save_dir).parent.name: convert_namespace_to_omegaconf(one) for one in parsed}
 
 
 def stage_of(script: str, *program: str) -> dict[str, str]:
@@ -119,3 +127,50 @@ def test_europarl_st_is_trained_on_32_of_72_directions():
     assert prepared["--train-languages"].split(",") == ["fr", "de", "es", "it"] == list(groups["seen"])
     assert set(groups["seen"]) | set(groups["unseen"]) == EUROPARL
     assert (len(groups["seen"]) * 8, len(EUROPARL) * 8) == (32, 72)
+
+
+@pytest.mark.parametrize("script", UNDERSTANDING, ids=lambda script: Path(script).stem)
+def test_understanding_at_the_papers_size(script):
+    """Every training tunes what its name says, by optimizers and a schedule that know all of its groups."""
+    configs = configs_of(script)
+    convolutions, tagging = 4_210_176, 67_158_016 + 2_098_176 + 1025 * 162
+    sentence, encoder = 788_225, 315_438_720
+    for name, cfg in configs.items():
+        with open_dict(cfg):
+            # files of weights and labels are not here; their sizes are
+            cfg.model.encoder_config, cfg.model.num_labels = json.dumps(XLSR_300M), 162
+        task = tasks.setup_task(cfg.task, from_checkpoint=True)
+        with FakeTensorMode():
+            model = task.build_model(cfg.model, from_checkpoint=True)
+            mark_groups(model.parameter_groups())
+            optimizer = optim.build_optimizer(cfg.optimizer, [p for p in model.parameters() if p.requires_grad])
+            optim.lr_scheduler.build_lr_scheduler(cfg.lr_scheduler, optimizer)
+        criterion = task.build_criterion(cfg.criterion)
+        heads = {"specialised": sentence, "sequential": tagging}.get(name.removesuffix("-aeb"), sentence + tagging)
+        assert count(model.parameters()) == encoder + sentence + tagging == 316_226_945 + tagging
+        assert count(p for p in model.parameters() if p.requires_grad) == encoder - convolutions + heads
+        assert (criterion.slu_weight > 0, criterion.semantic_weight > 0) == (heads != sentence, heads != tagging)
+        rates = {group["group_name"]: (group["kind"], group["lr_scale"]) for group in optimizer.param_groups}
+        assert {rates[group] for group in rates if group.startswith("encoder.")} == {("adam", 0.0001)}
+        assert rates.get("slu_head.lstm") == (("adadelta", 1.0) if heads != sentence else None)
+        assert (cfg.optimization.lr, cfg.lr_scheduler._name) == ([1.0], "newbob")
+
+
+@pytest.mark.parametrize("script", UNDERSTANDING, ids=lambda script: Path(script).stem)
+def test_understanding_one_after_the_other_goes_on_from_what_was_distilled(script):
+    configs = configs_of(script)
+    home = Path(configs["dual"].checkpoint.save_dir).parents[1]
+    assert [name for name in configs if not name.endswith("-aeb")] == ["dual", "specialised", "sequential"]
+    encoders = {name: Path(cfg.model.encoder_path) for name, cfg in configs.items()}
+    assert encoders["dual"] == encoders["specialised"]
+    assert encoders["sequential"] == home / "specialised" / "model" / "checkpoint_best.pt"
+    assert all(1 <= cfg.criterion.slu_weight <= 20 for name, cfg in configs.items() if name != "specialised")
+    languages = {"media": "fr", "portmedia": "it", "taric": "aeb", "multilingual": "fr,it"}
+    for name, cfg in configs.items():
+        tuned_on = "aeb" if name.endswith("-aeb") else languages[Path(script).stem]
+        assert cfg.task.languages == tuned_on
+        if name.endswith("-aeb"):
+            before = str(home / name.removesuffix("-aeb") / "model" / "checkpoint_best.pt")
+            assert cfg.model.slu_checkpoint == cfg.model.encoder_path == before
+    generation, scoring = (stage_of(script, *program) for program in (["fairseq-generate"], ["fairseq-samu", "score"]))
+    assert scoring["--generate"] == f"{generation['--results-path']}/generate-test.txt"
