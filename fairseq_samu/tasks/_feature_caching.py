@@ -94,4 +94,6 @@ def attach_feature_cache(
 def _describe(stage: int, encoder: SpeechEncoder) -> str:
     if stage == 0:
         return "outputs of the convolutions"
-    return "frames" if stage == encoder.whole_stage else f"inputs of layer {stage + 1} of {encoder.num_layers}"
+    if stage >= encoder.num_layers:
+        return "frames" if stage == encoder.whole_stage else "outputs of the last layer"
+    return f"inputs of layer {stage + 1} of {encoder.num_layers}"
