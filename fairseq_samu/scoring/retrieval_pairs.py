@@ -34,6 +34,27 @@ class Side:
         return sorted(set(self.languages))
 
 
+@dataclass(frozen=True)
+class PairRanks:
+    """Ranks of the queries in one language, among the candidates in another.
+
+    Attributes:
+        asked: language of the queries.
+        found: language of the candidates.
+        rows: (Q,) rows of the queries that have a right candidate.
+        ranks: (Q,) rank of the best right candidate, 1 = first.
+        num_right: (Q,) right candidates.
+        pool: candidates that a query chooses from.
+    """
+
+    asked: str
+    found: str
+    rows: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    num_right: NDArray[np.int64]
+    pool: int
+
+
 def collapse_texts(vectors: NDArray[np.floating], languages: list[str], keys: list[str], texts: list[str]) -> Side:
     """Make a side of texts on which each text of a language stands once, with the keys of all its rows.
 
@@ -71,15 +92,20 @@ def score_pairs(queries: Side, candidates: Side) -> dict[str, dict[str, float]]:
     Returns:
         Scores by pair, ``fr-en`` for French queries and English candidates; a pair without any match is absent.
     """
+    return {
+        f"{pair.asked}-{pair.found}": score_ranks(pair.ranks, pair.num_right, pair.pool)
+        for pair in rank_pairs(queries, candidates)
+    }
+
+
+def rank_pairs(queries: Side, candidates: Side) -> Iterator[PairRanks]:
+    """Rank the right candidates of every query in every language, as :func:`score_pairs` scores them."""
     itself = queries is candidates
-    scores = {}
     for asked, found, rows, columns, right in _pairs(queries, candidates, itself):
         exclude = np.searchsorted(columns, rows) if itself and asked == found else None
         ranks = rank_matches(queries.vectors[rows], candidates.vectors[columns], right, exclude)
         num_right = np.array([len(members) for members in right])
-        pool = len(columns) - (exclude is not None)
-        scores[f"{asked}-{found}"] = score_ranks(ranks, num_right, pool)
-    return scores
+        yield PairRanks(asked, found, rows, ranks, num_right, len(columns) - (exclude is not None))
 
 
 def _pairs(

@@ -1,6 +1,6 @@
 """What the study's runs wrote, and figures over runs: means of seeds and directions, and differences of arms."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.scoring.generate_output import order_rows, read_generate_output, read_lines
-from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Comparison, Figure, average, compare
+from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure
+from fairseq_samu.scoring.run_statistics import Contrast, Measured, average_runs, contrast_runs
 from fairseq_samu.scoring.translation import score_translations
 
 METRICS = ("chrf", "bleu")
@@ -130,15 +131,8 @@ def read_likelihoods(output: Path, test_set: TestSet) -> dict[str, Figure]:
 
 
 def mean(scores: Iterable[Score], metric: str) -> Figure:
-    """Mean over seeds and tested languages.
-
-    Seeds are averaged resample by resample, because they were measured on the same rows; the rows of two languages are
-    other rows, whose resamples are independent.
-    """
-    by_language: dict[str, list[Figure]] = {}
-    for score in scores:
-        by_language.setdefault(score.tested, []).append(score.figures[metric])
-    return average([average(figures).shuffled(language) for language, figures in sorted(by_language.items())])
+    """Mean over seeds and tested languages."""
+    return average_runs((score.tested, score.figures[metric]) for score in scores)
 
 
 def pick(scores: Iterable[Score], arm: Arm, test: str, runs: set[tuple[str, int]] | None = None) -> list[Score]:
@@ -147,16 +141,10 @@ def pick(scores: Iterable[Score], arm: Arm, test: str, runs: set[tuple[str, int]
     return [score for score in found if runs is None or (score.trained, score.seed) in runs]
 
 
-def contrast(scores: Sequence[Score], arm: Arm, baseline: Arm, test: str, metric: str) -> tuple[Comparison, int] | None:
-    """Compare two arms over the runs that both have.
-
-    Returns:
-        Difference with interval and p-value, and the number of runs of each; None where no run is common.
-    """
-    runs = [{(score.trained, score.seed) for score in pick(scores, one, test)} for one in (arm, baseline)]
-    common = runs[0] & runs[1]
-    if not common:
-        return None
-    means = [mean(pick(scores, one, test, common), metric) for one in (arm, baseline)]
-    compared = compare(*means)
-    return None if compared is None else (compared, len(common))
+def contrast(scores: Sequence[Score], arm: Arm, baseline: Arm, test: str, metric: str) -> Contrast | None:
+    """Compare two arms over the runs that both have; None where no run is common."""
+    sides: list[dict[Hashable, list[Measured]]] = [{}, {}]
+    for side, one in zip(sides, (arm, baseline), strict=True):
+        for score in pick(scores, one, test):
+            side.setdefault((score.trained, score.seed), []).append((score.tested, score.figures[metric]))
+    return contrast_runs(*sides)

@@ -87,9 +87,8 @@ def tabulate_claims(scores: list[Score], metric: str, name: str, digits: int) ->
             compared, runs = found
             low, high = compared.interval
             arms = f"{arm.encoder} {arm.kind} - {baseline.encoder} {baseline.kind}"
-            verdict = "not shown" if low <= 0 <= high else "shown" if compared.delta > 0 else "the reverse"
             delta = signed(compared.delta, low, high, digits)
-            cells = [delta, f"{compared.p_value:.3f}", f"{(high - low) / 2:.{digits}f}", verdict]
+            cells = [delta, f"{compared.p_value:.3f}", f"{found.detectable:.{digits}f}", found.verdict()]
             lines.append(row([claim, arms, test, str(runs), *cells]))
     return lines
 
