@@ -14,6 +14,7 @@ from fairseq_samu.models.samu_xlsr import SamuXlsrConfig, SamuXlsrModel, SamuXls
 from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from fairseq_samu.modules.concept_head import ConceptHead
+from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.modules.layer_mixture import LayerMixture
 
 LAST, WEIGHTED = "last", "weighted"
@@ -75,7 +76,7 @@ def validate(cfg: SamuSluConfig) -> None:
             option = f"--{name.replace('_', '-')}"
             faults.append(explain("samu_slu", name, rule, getattr(cfg, name), f"Set {option}."))
 
-    check("slu_features", cfg.slu_features in (LAST, WEIGHTED) or cfg.slu_features.isdigit(), LAYER_RULE)
+    check("slu_features", cfg.slu_features in (LAST, WEIGHTED) or cfg.slu_features.isdecimal(), LAYER_RULE)
     for name in ("lstm_dim", "num_lstm_layers", "slu_hidden_dim"):
         check(name, getattr(cfg, name) > 0, "positive")
     check("num_labels", cfg.num_labels > 1, "known once the label file was read")
@@ -111,6 +112,7 @@ class SamuSluModel(SamuXlsrModel):
         self.head.requires_grad_(not self.embedding_rests)
         for part in self._slu_parts().values():
             part.requires_grad_(not self.slu_rests)
+        use_fast_products(self)
 
     @classmethod
     def build_model(cls, cfg: SamuSluConfig, task: Any = None) -> "SamuSluModel":
@@ -127,6 +129,17 @@ class SamuSluModel(SamuXlsrModel):
             mend = f"Set --slu-features to 1 ... {self.encoder.num_layers}."
             raise ConfigError(explain("samu_slu", "slu_features", LAYER_RULE, features, mend))
         return layer
+
+    def _freeze_behind_tags(self) -> None:
+        """Freeze what only the sentence head reads: no gradient would reach it, and weight decay would move it."""
+        if self.slu_layer is None:
+            return
+        last = self.slu_layer or self.encoder.num_layers
+        behind = {"final_norm", *(f"layer.{number}" for number in range(last, self.encoder.num_layers))}
+        for name, parameter in self.encoder.named_parameters():
+            if self.encoder.group_of(name) in behind:
+                parameter.requires_grad = False
+        self.encoder_is_frozen = not any(parameter.requires_grad for parameter in self.encoder.parameters())
 
     def _slu_parts(self) -> dict[str, nn.Module]:
         parts: dict[str, nn.Module] = {} if self.slu_layer != 0 else {"layer_mixture": self.layer_mixture}
