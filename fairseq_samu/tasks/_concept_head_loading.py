@@ -52,7 +52,9 @@ def load_concept_head(model: SamuSluModel, vocabulary: ConceptVocabulary, path: 
 
 
 def _by_label(theirs: Tensor, ours: Tensor, known: ConceptVocabulary, wanted: ConceptVocabulary) -> Tensor:
-    """Sort rows of (V', ...) by the labels of (V, ...)."""
+    """Sort rows of (V', ...) by the labels of (V, ...); rows of another size stay as they are, to be reported."""
+    if theirs.shape[1:] != ours.shape[1:]:
+        return theirs
     symbols = wanted.dictionary.symbols
     places = {symbol: number for number, symbol in enumerate(known.dictionary.symbols)}
     rows = ours.clone()

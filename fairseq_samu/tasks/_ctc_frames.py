@@ -7,6 +7,7 @@ import torch
 
 from fairseq_samu.data.row_selection import leave_out, name_rows
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
+from fairseq_samu.errors import ManifestError, explain
 from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.ops.ctc_frames import count_least_frames
 
@@ -21,6 +22,9 @@ def leave_out_impossible(dataset: SpeechTextDataset, encoder: SpeechEncoder) -> 
     Args:
         dataset: with targets that end with one token beside the labels.
         encoder: that makes the frames.
+
+    Raises:
+        ManifestError: none is left to train on.
     """
     assert dataset.targets is not None
     options = dataset.options
@@ -37,6 +41,10 @@ def leave_out_impossible(dataset: SpeechTextDataset, encoder: SpeechEncoder) -> 
     if options.training:
         reason = "having fewer frames than CTC needs for their labels"
         dataset.rows = leave_out(dataset.manifest, dataset.rows, impossible, reason)
+        if not len(dataset.rows):
+            rule, mend = "of one row at least", "Shorten the texts, or check the column n_frames (samples at 16 kHz)."
+            where = str(dataset.manifest.path)
+            raise ManifestError(explain(where, "labels that fit into their frames", rule, "of none", mend))
     elif impossible.any():
         logger.warning(
             f"{dataset.manifest.path}: {impossible.sum()} of {len(dataset.rows)} rows have fewer frames than CTC needs "
