@@ -3,8 +3,8 @@
 #
 #     MEDIA=... PORTMEDIA=... TARIC=... ENCODER=... LABSE=... examples/samu_slu/paper/multilingual.sh [OUTPUT]
 #
-# What else is set in the environment stands in stages.sh; ALPHA balances the languages (0.05, as SAMU-XLSR does). Labels are
-# those of all three corpora, so that the tagging head goes on in Tunisian as it is.
+# What else is set in the environment stands in stages.sh; ALPHA balances the languages (0.05, as SAMU-XLSR does). Labels
+# are those of all three corpora, so that the tagging head goes on in Tunisian as it is.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../environment.sh"
@@ -31,6 +31,7 @@ done
 
 mix=aeb
 understand dual-aeb "$output/dual/$best" sentence,tags --slu-weight "$weight" --slu-checkpoint "$output/dual/$best"
-understand sequential-aeb "$output/sequential/$best" tags --semantic-weight 0 --slu-checkpoint "$output/sequential/$best"
+understand sequential-aeb "$output/sequential/$best" tags --semantic-weight 0 \
+    --slu-checkpoint "$output/sequential/$best"
 measure dual-aeb
 measure sequential-aeb

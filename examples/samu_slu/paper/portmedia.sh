@@ -12,7 +12,8 @@ data=$output/portmedia
 mix=it
 source "$here/stages.sh"
 
-done_before "$data/test.tsv" || samu_run fairseq-samu prepare portmedia --source "${PORTMEDIA:-PM-Lang}" --output "$data"
+done_before "$data/test.tsv" || samu_run fairseq-samu prepare portmedia \
+    --source "${PORTMEDIA:-PM-Lang}" --output "$data"
 label_and_embed
 dual
 sequential

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # What the recipes of this folder share; each sets $output, $data, $concepts and $mix before it sources it.
 #
-# From the paper (arXiv:2406.12141): XLS-R 300M, LaBSE of the transcript without tags, a Bi-LSTM of 3 x 1024 a direction,
-# 2048 -> 1024 -> labels, CTC beside the distance to LaBSE with a weight lambda between 1 and 20. The paper does not say which
-# lambda it took, nor optimizer, batch and epochs: those are SpeechBrain's (recipes/MEDIA/SLU/CTC, train_hf_wav2vec_relax.yaml,
-# of the same authors): Adadelta 1.0 (rho .95) for the head and Adam 1e-4 for the encoder, NewBob x0.8 and x0.9 at improvements
-# below .25 %, 4 utterances an update, 100 epochs.
+# From the paper (arXiv:2406.12141): XLS-R 300M, LaBSE of the transcript without tags, a Bi-LSTM of 3 x 1024 a
+# direction, 2048 -> 1024 -> labels, CTC beside the distance to LaBSE with a weight lambda between 1 and 20. The paper
+# does not say which lambda it took, nor optimizer, batch and epochs: those are SpeechBrain's (recipes/MEDIA/SLU/CTC,
+# train_hf_wav2vec_relax.yaml, by the same authors): Adadelta 1.0 (rho .95) for the head and Adam 1e-4 for the encoder,
+# NewBob x0.8 and x0.9 at improvements below .25 %, 4 utterances an update, 100 epochs.
 #
 #     LAMBDA     weight of tagging: 5
 #     ENCODER    checkpoint of examples/samu_xlsr/paper; xlsr2_300m.pt for an encoder without its semantics
@@ -25,8 +25,8 @@ label_and_embed() {
         --teacher "sentence-transformers:$labse" --device cuda --dtype float16 --output "$output/teacher"
 }
 
-# understand NAME ENCODER GROUPS OPTION... : one training, its checkpoints in $output/NAME/model. Of the learning rates and
-# optimizers below those of GROUPS hold, which are the ones that the training tunes.
+# understand NAME ENCODER GROUPS OPTION... : one training, its checkpoints in $output/NAME/model. Of the learning rates
+# and optimizers below those of GROUPS hold, which are the ones that the training tunes.
 understand() {
     local name=$1 from=$2 groups=$3
     shift 3
@@ -39,8 +39,8 @@ understand() {
         --arch samu_slu --encoder-path "$from" --embedding-dim 768 --lstm-dim 1024 --num-lstm-layers 3 \
         --slu-hidden-dim 1024 --checkpoint-activations --criterion dual_slu \
         --optimizer grouped --lr 1.0 --lr-scales "$scales" --group-optimizers "$kinds" --adadelta-rho 0.95 \
-        --adadelta-eps 1e-8 --clip-norm 5 --lr-scheduler newbob --newbob-threshold 0.0025 --newbob-group-factors "$factors" \
-        --batch-size 4 --max-epoch 100 --fp16 --fp16-no-flatten-grads --num-workers 4 \
+        --adadelta-eps 1e-8 --clip-norm 5 --lr-scheduler newbob --newbob-threshold 0.0025 \
+        --newbob-group-factors "$factors" --batch-size 4 --max-epoch 100 --fp16 --fp16-no-flatten-grads --num-workers 4 \
         --keep-last-epochs 1 --save-dir "$output/$name/model" "$@"
     samu_run touch "$output/$name/finished"
 }

@@ -12,8 +12,8 @@ data=$output/taric
 mix=aeb
 source "$here/stages.sh"
 
-done_before "$data/test.tsv" || samu_run fairseq-samu prepare taric-slu --source "${TARIC:-TARIC-SLU}" --output "$data" \
-    --language "$mix"
+done_before "$data/test.tsv" || samu_run fairseq-samu prepare taric-slu \
+    --source "${TARIC:-TARIC-SLU}" --output "$data" --language "$mix"
 label_and_embed
 dual
 sequential
