@@ -4,7 +4,7 @@
 #
 #     DATA       a folder that `fairseq-samu prepare composed-prompts` has written, to take the place of that stage
 #     SEEDS      of the study's trainings: "1 2"
-#     UPDATES    of every arm of the study: 200
+#     UPDATES    of every arm of the study: 100; HEAD_UPDATES of the tagging head on frozen frames: 500
 #     PRECISION  --bf16 where the processor computes in it (AVX512_BF16, AMX), else nothing
 
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
