@@ -3,7 +3,7 @@
 #
 #     MEDIA=... PORTMEDIA=... TARIC=... ENCODER=... LABSE=... examples/samu_slu/paper/multilingual.sh [OUTPUT]
 #
-# What else is set in the environment stands in stages.sh; ALPHA balances the languages (0.05, as SAMU-XLSR does). Labels
+# What else is set in the environment stands in stages.sh; ALPHA balances the languages (.05, as SAMU-XLSR does). Labels
 # are those of all three corpora, so that the tagging head goes on in Tunisian as it is.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -40,8 +40,8 @@ understand() {
         --slu-hidden-dim 1024 --checkpoint-activations --criterion dual_slu \
         --optimizer grouped --lr 1.0 --lr-scales "$scales" --group-optimizers "$kinds" --adadelta-rho 0.95 \
         --adadelta-eps 1e-8 --clip-norm 5 --lr-scheduler newbob --newbob-threshold 0.0025 \
-        --newbob-group-factors "$factors" --batch-size 4 --max-epoch 100 --fp16 --fp16-no-flatten-grads --num-workers 4 \
-        --keep-last-epochs 1 --save-dir "$output/$name/model" "$@"
+        --newbob-group-factors "$factors" --batch-size 4 --max-epoch 100 --fp16 --fp16-no-flatten-grads \
+        --num-workers 4 --keep-last-epochs 1 --save-dir "$output/$name/model" "$@"
     samu_run touch "$output/$name/finished"
 }
 
