@@ -23,8 +23,8 @@ into() {
         samu_run "$@"
     else
         samu_say "+ $* > $file"
-        "$@" >"$file.part"
-        mv "$file.part" "$file"
+        "$@" >"$file.$$.part" # two that measure at once do not meet
+        mv "$file.$$.part" "$file"
     fi
 }
 

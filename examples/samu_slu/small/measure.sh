@@ -60,7 +60,7 @@ for baseline in majority oracle; do
             --output "$measured/$baseline.txt"
 done
 
-for folder in $(finished 'dual-*') $(finished 'sequential-*') $(finished 'tagging-*') $(finished 'lambda*-*'); do
+for folder in $(finished 'head-*') $(finished 'dual-*') $(finished 'sequential-*') $(finished 'tagging-*') $(finished 'lambda*-*'); do
     tag "$folder" "$(languages_of "$folder")" test
 done
 search "$output/base" retention "$prompts"

@@ -20,7 +20,7 @@ from fairseq_samu.teachers.table import EmbeddingTable
 
 _NAME = re.compile(r"(?P<arm>[a-z]+[\d.]*)-(?P<languages>[a-z]+(?:_[a-z]+)*)(?P<share>[\d.]*)-(?P<seed>\d+)")
 _SIZES = re.compile(r"num\. shared model params: ([\d,]+) \(num\. trained: ([\d,]+)\)")
-FIRST_STEP, SECOND_STEP = "distilled", "sequential"
+FIRST_STEP, SECOND_STEP, FROZEN = "distilled", "sequential", "head"
 RECALL = "r1"
 
 
@@ -29,7 +29,8 @@ class Run:
     """One training.
 
     Attributes:
-        arm: dual, sequential, tagging, distilled, or lambda with its value.
+        arm: dual, sequential, tagging, lambda with its value; distilled, the first step of sequential; or head, the
+            tagging head on frozen frames that all begin from.
         languages: of the training, such as ``fr_it``.
         share: of the training rows that were used; None for all.
         seed: of the training.
@@ -44,7 +45,7 @@ class Run:
 
     @property
     def steps(self) -> list[Path]:
-        """Folders of all trainings that this one is the end of: distillation comes first in the sequential arm."""
+        """Folders of the trainings that are the arm's own: distillation comes first in the sequential arm."""
         first = self.folder.with_name(self.folder.name.replace(SECOND_STEP, FIRST_STEP))
         return [first, self.folder] if self.arm == SECOND_STEP and self.share is None else [self.folder]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from measured_runs import FIRST_STEP, Run, Search, TestRows, find_runs
+from measured_runs import FIRST_STEP, FROZEN, Run, Search, TestRows, find_runs
 
 from fairseq_samu.scoring.generate_output import read_lines
 from fairseq_samu.scoring.paired_bootstrap import Figure
@@ -41,7 +41,7 @@ class Measures:
     num_prompts: int = 0
 
     def by_weight(self, default: float) -> Iterator[tuple[str, Run]]:
-        """Runs on French with seed 1 by the weight of tagging, tagging alone last.
+        """Runs on French with seed 1 by the weight of tagging: first the frozen encoder, last tagging alone.
 
         Args:
             default: weight of the arm ``dual``.
@@ -50,6 +50,8 @@ class Measures:
         weights = {arm: float(arm.removeprefix("lambda")) for arm in runs if arm.startswith("lambda")}
         if "dual" in runs:
             weights["dual"] = default
+        if FROZEN in runs:
+            yield "frozen encoder", runs[FROZEN]
         for arm, weight in sorted(weights.items(), key=lambda pair: pair[1]):
             yield f"{weight:g}", runs[arm]
         if "tagging" in runs:
@@ -91,7 +93,7 @@ def _measure_recall(output: Path, measures: Measures) -> None:
     if before.exists():
         measures.recall_before = {mix: search.recall(before, mix.split("_")) for mix in MIXES}
     for run in measures.rates:
-        after = run.folder / "retention.npy"
+        after = (output / "base" if run.arm == FROZEN else run.folder) / "retention.npy"  # frozen: nothing is lost
         if after.exists():
             measures.recall[run] = search.recall(after, run.languages.split("_"))
 
@@ -102,7 +104,8 @@ def _measure_compositions(output: Path, measures: Measures) -> None:
         return
     search = Search(manifest, output / "teacher")
     folders = {("before", 0): output / "base"}
-    folders |= {(run.arm, run.seed): run.folder for run in measures.rates if run.languages == "fr_it"}
+    arms = [run for run in measures.rates if run.languages == "fr_it" and run.arm != FROZEN]
+    folders |= {(run.arm, run.seed): run.folder for run in arms}
     for name, folder in folders.items():
         vectors = folder / "compositions.npy"
         if vectors.exists():

@@ -44,10 +44,11 @@ def draw_weights(measures: Measures) -> str:
     points = []
     for weight, run in measures.by_weight(PAPER_WEIGHT):
         if run in measures.recall:
-            points.append(_point(measures.recall[run].score, measures, run, f"λ {weight}"))
+            label = f"λ {weight}" if weight[0].isdigit() else weight
+            points.append(_point(measures.recall[run].score, measures, run, label))
     sequential = next((run for run in measures.recall if run.folder.name == "sequential-fr-1"), None)
-    groups = {"dual": [point for point in points if "alone" not in point.label]}
-    groups["tagging"] = [point._replace(label="tagging") for point in points if "alone" in point.label]
+    groups = {"dual": [point for point in points if point.label.startswith("λ")]}
+    groups["tagging"] = [point for point in points if not point.label.startswith("λ")]
     if sequential:
         groups["sequential"] = [_point(measures.recall[sequential].score, measures, sequential, "sequential")]
     before = measures.recall_before.get("fr")

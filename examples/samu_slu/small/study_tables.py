@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from measured_runs import RECALL, Run
+from measured_runs import FROZEN, RECALL, Run
 from study_measures import MIXES, Measures, measure_all
 from study_plots import write_plots
 
@@ -22,8 +22,10 @@ from fairseq_samu.scoring.paired_bootstrap import Figure
 from fairseq_samu.scoring.run_statistics import Measured, average_runs, contrast_runs
 from fairseq_samu.scoring.understanding import METRICS, score_understanding
 
-ARMS = ("dual", "sequential", "tagging")
+ARMS = (FROZEN, "dual", "sequential", "tagging")
 CLAIMS = (("dual", "sequential"), ("dual", "tagging"), ("sequential", "tagging"))
+CLAIMS_OF_TUNING = tuple((arm, FROZEN) for arm in ARMS[1:])
+NAMES = {FROZEN: "frozen encoder"}
 LABELS = {**METRICS, RECALL: "R@1"}
 PAPER_WEIGHT = 5.0
 
@@ -71,7 +73,17 @@ def tabulate_arms(measures: Measures) -> TextTable:
                 recalls = [show_figure(measures.recall_before.get(mix)), show_figure(mean(measures, runs, RECALL))]
                 sizes = [f"{count / 1e6:.1f} M" for count in runs[0].sizes()]
                 seconds = sum(run.seconds() for run in runs) / len(runs)
-                rows.append([mix.replace("_", "+"), arm, str(len(runs)), *rates, *recalls, *sizes, f"{seconds:.0f}"])
+                rows.append(
+                    [
+                        mix.replace("_", "+"),
+                        NAMES.get(arm, arm),
+                        str(len(runs)),
+                        *rates,
+                        *recalls,
+                        *sizes,
+                        f"{seconds:.0f}",
+                    ]
+                )
     return TextTable("Arms", header, rows)
 
 
@@ -82,6 +94,8 @@ def tabulate_claims(measures: Measures) -> TextTable:
     for first, second in CLAIMS:
         for mixes in ((mix,) for mix in MIXES):
             rows += _claims(measures, first, second, mixes)
+        rows += _claims(measures, first, second, MIXES)
+    for first, second in CLAIMS_OF_TUNING:
         rows += _claims(measures, first, second, MIXES)
     return TextTable("Arms against each other; shown: the first is better", header, rows)
 
@@ -94,7 +108,7 @@ def _claims(measures: Measures, first: str, second: str, mixes: Sequence[str]) -
             compared = found.comparison
             cells = [show_difference(compared), f"{compared.two_sided:.3f}", f"{found.detectable:.1f}"]
             verdict = found.verdict(lower_is_better=metric != RECALL)
-            yield [f"{first} - {second}", name, str(found.num_runs), LABELS[metric], *cells, verdict]
+            yield [f"{first} - {NAMES.get(second, second)}", name, str(found.num_runs), LABELS[metric], *cells, verdict]
 
 
 def figures_of(

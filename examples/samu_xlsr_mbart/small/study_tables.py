@@ -14,6 +14,7 @@ from pathlib import Path
 
 from study import LIKELIHOOD, METRICS, TESTS, Arm, Score, TestSet, contrast, mean, pick, read_scores
 
+from fairseq_samu.reports.figure_cells import show_difference, show_figure
 from fairseq_samu.scoring.paired_bootstrap import Figure
 from fairseq_samu.scoring.translation import score_translations
 
@@ -54,7 +55,7 @@ def tabulate_toplines(output: Path, test_set: TestSet) -> list[str]:
     scored = {label: test_set.score(file) for label, file in found.items() if file.exists()}
     scored["transcripts, not translated"] = test_set.score_texts(test_set.sources)
     for label, figures in scored.items():
-        lines.append(row([label, *(cell(figures[code][metric]) for code in languages for metric in METRICS)]))
+        lines.append(row([label, *(show_figure(figures[code][metric]) for code in languages for metric in METRICS)]))
     return lines
 
 
@@ -70,8 +71,8 @@ def tabulate_arms(scores: list[Score]) -> list[str]:
                 continue
             cells = []
             for test in TESTS:
-                cells += [cell(mean(found[test], metric)) for metric in METRICS]
-                cells += [cell(mean(found[test], LIKELIHOOD), digits=2)] if known else []
+                cells += [show_figure(mean(found[test], metric)) for metric in METRICS]
+                cells += [show_figure(mean(found[test], LIKELIHOOD), digits=2)] if known else []
             lines.append(row([label, kind, str(len(found["seen"])), *cells]))
     return lines
 
@@ -85,10 +86,13 @@ def tabulate_claims(scores: list[Score], metric: str, name: str, digits: int) ->
             if found is None:
                 continue
             compared, runs = found
-            low, high = compared.interval
             arms = f"{arm.encoder} {arm.kind} - {baseline.encoder} {baseline.kind}"
-            delta = signed(compared.delta, low, high, digits)
-            cells = [delta, f"{compared.p_value:.3f}", f"{found.detectable:.{digits}f}", found.verdict()]
+            cells = [
+                show_difference(compared, digits),
+                f"{compared.p_value:.3f}",
+                f"{found.detectable:.{digits}f}",
+                found.verdict(),
+            ]
             lines.append(row([claim, arms, test, str(runs), *cells]))
     return lines
 
@@ -123,18 +127,6 @@ def read_processor() -> str:
     path = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*: (.*)$", path.read_text(), re.MULTILINE) if path.exists() else None
     return found[1].strip() if found else "unknown"
-
-
-def cell(figure: Figure, digits: int = 1) -> str:
-    """A score with its interval."""
-    interval = figure.interval()
-    score = f"{figure.score:.{digits}f}"
-    return score if interval is None else f"{score} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-
-
-def signed(delta: float, low: float, high: float, digits: int) -> str:
-    """A difference with its interval."""
-    return f"{delta:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def header(names: list[str]) -> str:
