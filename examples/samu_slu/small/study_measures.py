@@ -92,7 +92,7 @@ def _measure_recall(output: Path, measures: Measures) -> None:
     before = output / "base" / "retention.npy"
     if before.exists():
         measures.recall_before = {mix: search.recall(before, mix.split("_")) for mix in MIXES}
-    for run in measures.rates:
+    for run in (run for run in measures.rates if set(run.languages.split("_")) <= set(SEARCHING)):
         after = (output / "base" if run.arm == FROZEN else run.folder) / "retention.npy"  # frozen: nothing is lost
         if after.exists():
             measures.recall[run] = search.recall(after, run.languages.split("_"))
