@@ -20,7 +20,7 @@ from fairseq_samu.data.feature_cache import FeatureCache
 from fairseq_samu.models.ctc_search import BeamCtcGenerator, CtcGenerator, GreedyCtcGenerator
 from fairseq_samu.models.samu_slu import SamuSluConfig, SamuSluModel
 from fairseq_samu.models.speech_encoders import build_speech_encoder
-from fairseq_samu.modules.fast_linear import use_fast_products
+from fairseq_samu.modules.fast_linear import FastLinear
 from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions
 from fairseq_samu.optim.grouped_steps import GroupedSteps
 
@@ -35,7 +35,8 @@ class OurSystem(System):
         semantic_weight: of the distillation beside the tagging; 0 for the peer's loss.
         cached: read frames from the package's feature cache, which the frozen encoder filled before.
         labels_per_frame: labels of a frame that beam search tries; 0 for all.
-        fast_products: have linear layers compute by oneDNN where that is the faster library.
+        fast_products: linear layers compute by oneDNN where that is the faster library, as the model is built; False:
+            by torch's own choice, as the peer's do.
     """
 
     def __init__(
@@ -61,8 +62,8 @@ class OurSystem(System):
         )
         self.model = SamuSluModel(cfg, build_speech_encoder(sizes.encoder))
         self.model.load_state_dict(load_file(folder / "state.safetensors"))
-        if fast_products:
-            use_fast_products(self.model)
+        if not fast_products:
+            _use_products_of_the_peer(self.model)
         for name, parameter in self.model.encoder.named_parameters():
             parameter.requires_grad = not freeze and self.model.encoder.group_of(name) != "feature_extractor"
         self.optimizer = GroupedSteps(_groups(self.model))
@@ -163,3 +164,9 @@ def _groups(model: SamuSluModel) -> list[dict[str, Any]]:
 
 def _labels(found: list[list[dict[str, Tensor]]]) -> list[list[int]]:
     return [row[0]["tokens"][:-1].tolist() for row in found]
+
+
+def _use_products_of_the_peer(model: nn.Module) -> None:
+    for layer in model.modules():
+        if isinstance(layer, FastLinear):
+            layer.__class__ = nn.Linear
