@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairseq_samu.concepts import CLOSE, SPACE, concept_of
+from fairseq_samu.concepts import CLOSE, SPACE, concept_of, join_tokens
 from fairseq_samu.errors import ConfigError, explain
 
 Integers = NDArray[np.int64]
@@ -122,7 +122,7 @@ class NgramModel:
             return *self._ask(context, symbol), ""
         is_unit = symbol == CLOSE or concept_of(symbol) is not None
         if not is_unit and symbol != SPACE:
-            return 0.0, context, word + symbol
+            return 0.0, context, word + join_tokens([symbol])
         score, after = self._ask(context, word) if word else (0.0, context)
         if is_unit:
             added, after = self._ask(after, symbol)

@@ -95,6 +95,11 @@ def test_words_count_where_they_end(write):
     assert log10_of(model, [SPACE, SPACE, A, B]) == pytest.approx([0, 0, 0, 0, -0.3 - 0.2 - 1.0])
 
 
+def test_words_are_those_of_the_text_not_of_its_labels(write):
+    model = NgramModel(write(WORDS.replace("ab", "a_")), [*SYMBOLS, "\\_"], "word")
+    assert log10_of(model, [A, len(SYMBOLS), SPACE]) == pytest.approx([0, 0, -0.3, -0.2 - 1.0])
+
+
 def test_the_search_gives_what_the_model_asks_for(write):
     """Frames cannot tell a from b; the model knows a."""
     model = NgramModel(write(LABELS), SYMBOLS)
