@@ -44,8 +44,9 @@ class SamuSluConfig(SamuXlsrConfig):
         },
     )
     num_labels: int = field(default=0, metadata={"help": "labels of CTC with the blank (0 = those of the label file)"})
-    slu_weight: float = II("criterion.slu_weight")
-    semantic_weight: float = II("criterion.semantic_weight")
+    # None where the criterion is another one, so that the task can say so: the host resolves all options at once
+    slu_weight: Optional[float] = II("oc.select:criterion.slu_weight,null")
+    semantic_weight: Optional[float] = II("oc.select:criterion.semantic_weight,null")
 
 
 @dataclass
@@ -112,6 +113,8 @@ class SamuSluModel(SamuXlsrModel):
         self.head.requires_grad_(not self.embedding_rests)
         for part in self._slu_parts().values():
             part.requires_grad_(not self.slu_rests)
+        if self.embedding_rests:
+            self._freeze_behind_tags()
         use_fast_products(self)
 
     @classmethod

@@ -8,7 +8,6 @@ from typing import Any, Optional
 
 from fairseq.tasks import register_task
 from omegaconf import open_dict
-from omegaconf.errors import InterpolationResolutionError
 
 from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
@@ -97,7 +96,7 @@ class DualSluTask(SamuDistillTask):
         if from_checkpoint:
             self._model = super(SamuDistillTask, self).build_model(cfg, from_checkpoint)
             return self._model
-        _require_criterion(cfg)
+        self._require_loss(cfg)
         self.vocabulary.load_state_dict(self._read_labels().state_dict())
         mend = "Give the --concept-labels that it was trained with, or another --save-dir."
         require_vocabulary_of_checkpoint(self.cfg, self.vocabulary, mend)
@@ -117,6 +116,16 @@ class DualSluTask(SamuDistillTask):
         mark_groups(groups)
         self._model = model
         return model
+
+    def _require_loss(self, cfg: Any) -> None:
+        """Refuse a criterion that does not say what is learnt, or one that lacks a teacher."""
+        if cfg.slu_weight is None or cfg.semantic_weight is None:
+            mend = "Set --criterion dual_slu; --slu-weight 0 distils, --semantic-weight 0 tags."
+            raise ConfigError(explain("samu_slu", "criterion", "dual_slu", "another one", mend))
+        if cfg.semantic_weight > 0 and self.teacher is None:
+            mend = "Name what `fairseq-samu embed` wrote, or set --semantic-weight 0."
+            raise ConfigError(explain("dual_slu", "teacher_table", "given for the semantic loss", "", mend))
+        logger.info(f"loss: {cfg.semantic_weight:g} * semantic + {cfg.slu_weight:g} * tagging")
 
     def _read_labels(self) -> ConceptVocabulary:
         path = Path(self.cfg.concept_labels or Path(self.cfg.data) / LABELS_FILE)
@@ -184,13 +193,3 @@ class DualSluTask(SamuDistillTask):
     def build_tokenizer(self, args: Any) -> None:
         """There is none beside the labels."""
         return None
-
-
-def _require_criterion(cfg: Any) -> None:
-    """Refuse a criterion that does not say what is learnt."""
-    try:
-        weights = (cfg.slu_weight, cfg.semantic_weight)
-    except InterpolationResolutionError as error:
-        mend = "Set --criterion dual_slu; --slu-weight 0 distils, --semantic-weight 0 tags."
-        raise ConfigError(explain("samu_slu", "criterion", "dual_slu", "another one", mend)) from error
-    logger.info(f"loss: {weights[1]:g} * semantic + {weights[0]:g} * tagging")

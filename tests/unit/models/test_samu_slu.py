@@ -100,6 +100,27 @@ def test_gradients_reach_exactly_what_is_tuned(options, encoder, heads):
         assert not reached or parameter.requires_grad, name
 
 
+@pytest.mark.parametrize(("features", "tuned"), [("last", "01n"), ("2", "01"), ("1", "0"), ("weighted", "01")], ids=str)
+@pytest.mark.parametrize("family", ["xlsr", "whisper"])
+def test_layers_behind_those_that_are_tagged_are_frozen_where_nothing_else_is_learnt(family, features, tuned):
+    names = {"0": "encoder.layer.0", "1": "encoder.layer.1", "n": "encoder.final_norm"}
+    for semantic_weight in (0.0, 1.0):
+        model = build(family, slu_features=features, semantic_weight=semantic_weight).train()
+        expected = {names[key] for key in (tuned if not semantic_weight else "01n")}
+        assert {name for name in tuned_groups(model) if name in names.values()} == expected
+    alone = build(family, slu_features=features, semantic_weight=0.0).train()
+    alone(torch.randn(1, 8_000)).ctc_logits.square().sum().backward()
+    groups = alone.parameter_groups()
+    for name in names.values():
+        assert any(p.grad is not None and bool(p.grad.any()) for p in groups[name]) is (name in tuned_groups(alone))
+
+
+def test_an_encoder_of_which_only_unread_layers_would_be_tuned_is_frozen():
+    model = build(slu_features="1", num_tuned_layers=1, semantic_weight=0.0)
+    assert model.encoder_rests
+    assert model.feature_stage == 1
+
+
 @pytest.mark.parametrize(
     ("options", "resting"), [({"slu_weight": 0.0}, "slu_head"), ({"semantic_weight": 0.0}, "head")]
 )
@@ -189,7 +210,7 @@ def test_state_round_trip():
 def test_impossible_options_are_reported_together():
     wrong = {"lstm_dim": 0, "num_lstm_layers": 0, "slu_hidden_dim": -1, "num_labels": 1, "slu_dropout": 1.0}
     with pytest.raises(ConfigError) as caught:
-        build(embedding_dim=0, slu_features="first", **wrong)
+        build(embedding_dim=0, slu_features="\u00b2", **wrong)
     assert all(f"`{name}` must be" in str(caught.value) for name in (*wrong, "embedding_dim", "slu_features"))
 
 
