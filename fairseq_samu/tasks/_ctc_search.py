@@ -49,6 +49,9 @@ def validate_ctc_search(cfg: CtcSearchOptions, args: Any, models: Sequence[Any])
     faults = find_search_faults(cfg)
     if len(models) > 1:
         faults.append(explain("decoding", "path", "one model where CTC decodes", len(models), "Name one alone."))
+    if any(getattr(model, "slu_rests", False) for model in models):
+        mend = "Name one that was trained with a --slu-weight above 0."
+        faults.append(explain("decoding", "path", "a model that learnt to tag", "one that did not", mend))
     if args.beam < 1:
         faults.append(explain("decoding", "beam", "1 or more", args.beam, "Use 1 for the best path."))
     if not 1 <= args.nbest <= max(args.beam, 1):

@@ -42,6 +42,7 @@ def find_search_faults(cfg: CtcSearchOptions) -> list[str]:
     check("ngram_model", found, "a file", "Check the path.")
     check("ngram_weight", cfg.ngram_weight >= 0, "0 or more", "Leave --ngram-model out for none.")
     check("labels_per_frame", cfg.labels_per_frame >= 0, "0 or more", "Use 0 for all.")
-    folder = Path(cfg.spans_output).parent if cfg.spans_output else Path()
-    check("spans_output", folder.is_dir(), "a file in a folder that exists", "Make the folder.")
+    spans = Path(cfg.spans_output)
+    fits = not cfg.spans_output or (spans.parent.is_dir() and not spans.is_dir())
+    check("spans_output", fits, "a file in a folder that exists", "Make the folder, and name a file in it.")
     return faults

@@ -53,3 +53,13 @@ def test_all_that_cannot_work_is_named_at_once():
 def test_a_beam_of_nothing_is_refused():
     with pytest.raises(ConfigError, match="`beam` must be 1 or more"):
         build({"beam": 0})
+
+
+def test_a_head_that_never_learnt_to_tag_is_not_asked():
+    with pytest.raises(ConfigError, match="`path` must be a model that learnt to tag"):
+        build(models=(Namespace(slu_rests=True),))
+
+
+def test_spans_do_not_take_the_place_of_a_folder(tmp_path):
+    with pytest.raises(ConfigError, match="`spans_output` must be a file"):
+        build(spans_output=str(tmp_path))
