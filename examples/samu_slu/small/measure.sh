@@ -69,8 +69,12 @@ for arm in dual sequential tagging 'lambda*'; do
         search "$folder" retention "$prompts"
     done
 done
-for folder in $(finished 'dual-fr_it-1') $(finished 'sequential-fr_it-1'); do
-    tag "$folder" es zero
+for arm in dual sequential; do
+    for languages in fr_it:es fr:it it:fr; do
+        for folder in $(finished "$arm-${languages%:*}-1"); do
+            tag "$folder" "${languages#*:}" zero
+        done
+    done
 done
 for folder in "$output/base" $(finished 'dual-fr_it-*') $(finished 'sequential-fr_it-*') $(finished 'tagging-fr_it-*'); do
     search "$folder" compositions "$data"

@@ -11,6 +11,8 @@ from fairseq_samu.scoring.paired_bootstrap import Figure
 
 MIXES = ("fr", "it", "fr_it")
 SEARCHING = ("fr", "it")
+UNSEEN = {"fr": "it", "it": "fr", "fr_it": "es"}
+"""Language that a mix is tested on without having seen it."""
 BASELINES = {"majority": "most frequent annotation", "oracle": "words given, tagged by phrases"}
 Rates = dict[str, dict[str, Figure]]
 """Figures by language and metric."""
@@ -32,7 +34,7 @@ class Measures:
     """
 
     rates: dict[Run, Rates] = field(default_factory=dict)
-    unseen: dict[Run, dict[str, Figure]] = field(default_factory=dict)
+    unseen: dict[Run, Rates] = field(default_factory=dict)
     recall: dict[Run, Figure] = field(default_factory=dict)
     recall_before: dict[str, Figure] = field(default_factory=dict)
     compositions: dict[tuple[str, int], tuple[Figure, Figure]] = field(default_factory=dict)
@@ -72,7 +74,7 @@ def measure_all(output: Path, manifest: Path) -> Measures:
         if run.arm != FIRST_STEP and decoded.exists():
             measures.rates[run] = rows.score_output(decoded, run.languages.split("_"))
         if unseen.exists():
-            measures.unseen[run] = rows.score_output(unseen, ["es"])["es"]
+            measures.unseen[run] = rows.score_output(unseen, [UNSEEN[run.languages]])
     measured = output / "measured"
     for name, label in BASELINES.items():
         if (measured / f"{name}.txt").exists():

@@ -44,6 +44,7 @@ def main() -> None:
         tabulate_claims(measures),
         tabulate_weights(measures),
         tabulate_shares(measures),
+        tabulate_unseen(measures),
         tabulate_compositions(measures),
         tabulate_runs(measures),
     ]
@@ -101,7 +102,7 @@ def tabulate_claims(measures: Measures) -> TextTable:
 
 
 def _claims(measures: Measures, first: str, second: str, mixes: Sequence[str]) -> Iterator[list[str]]:
-    for metric in ("cer", "cver", "wer", RECALL):
+    for metric in ("cer", "cver", "wer", RECALL) if len(mixes) > 1 else ("cer", RECALL):
         found = contrast_runs(*(figures_of(measures, arm, mixes, metric) for arm in (first, second)))
         if found:
             name = "all" if len(mixes) > 1 else mixes[0].replace("_", "+")
@@ -154,11 +155,23 @@ def tabulate_shares(measures: Measures) -> TextTable:
             figures = measures.rates[run]["es"]
             rows.append([f"{100 * run.share:g} %", run.arm, *(show_figure(figures[metric]) for metric in METRICS)])
     unseen = [
-        ["0 %", run.arm, *(show_figure(figures[metric]) for metric in METRICS)]
+        ["0 %", run.arm, *(show_figure(figures["es"][metric]) for metric in METRICS)]
         for run, figures in sorted(measures.unseen.items(), key=lambda pair: pair[0].arm)
+        if "es" in figures
     ]
     title = "Spanish, after French and Italian, one seed"
     return TextTable(title, ["of the training rows", "arm", *METRICS.values()], unseen + rows)
+
+
+def tabulate_unseen(measures: Measures) -> TextTable:
+    """Languages that a run has not been trained on."""
+    rows = [
+        [run.languages.replace("_", "+"), run.arm, tested, *(show_figure(scores[metric]) for metric in METRICS)]
+        for run, figures in measures.unseen.items()
+        for tested, scores in figures.items()
+    ]
+    header = ["trained on", "arm", "tested on", *METRICS.values()]
+    return TextTable("A language that was not trained, one seed", header, rows)
 
 
 def tabulate_compositions(measures: Measures) -> TextTable:

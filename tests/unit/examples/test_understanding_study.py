@@ -110,6 +110,9 @@ def study(corpus):
     add_run(folder, "lambda0.2-fr-1", rows, right=0.75)
     add_run(folder, "lambda20-fr-1", rows, known=9)
     add_run(folder, "dual-es0.05-1", rows, right=0.25)
+    for name, language in (("dual-fr_it-1", "es"), ("dual-fr-1", "it")):
+        lines = [f"D-{place}\t-1\t{row.src_text}" for place, row in enumerate(rows) if row.src_lang == language]
+        (folder / name / "zero.out").write_text("\n".join(lines) + "\n")
     add_run(folder, "sequential-es0.05-1", rows, right=0.75)
     return folder
 
@@ -170,6 +173,8 @@ def test_tables(recipe, study, corpus, monkeypatch, capsys):
         *("lambda", "frozen encoder", "0.2", "5", "20", "tagging alone"),
     ]
     assert re.search(r"^\| 5 % \| sequential \| .* \| 25\.0 \[", printed, re.MULTILINE)
+    assert re.search(r"^\| 0 % \| dual \| .* \| 100\.0 \[", printed, re.MULTILINE)
+    assert re.search(r"^\| fr \| dual \| it \| .* \| 100\.0 \[", printed, re.MULTILINE)
     assert "Seeds 1, 2" in printed
     for name, dots in (("lambda", 6), ("portability", 2)):
         image = ElementTree.parse(study / f"{name}.svg").getroot()
