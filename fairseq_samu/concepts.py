@@ -97,6 +97,11 @@ def has_tag(text: str) -> bool:
     return any(kind == "tag" for kind, _ in _parts(text))
 
 
+def is_open(text: str) -> bool:
+    """Whether the last concept of a text has no closer, so that words put behind it would become its own."""
+    return [kind for kind, _ in _parts(text) if kind in ("tag", "close")][-1:] == ["tag"]
+
+
 def escape(text: str) -> str:
     """Write plain text so that nothing in it is read as a tag or a closer."""
     return re.sub(r"[<>\\]", r"\\\g<0>", text)

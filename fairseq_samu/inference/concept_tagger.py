@@ -8,7 +8,7 @@ import torch
 
 from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.trained_system import LoadedSystem, read_system
-from fairseq_samu.concepts import strip_tags
+from fairseq_samu.concepts import CLOSE, is_open, strip_tags
 from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.concept_spans import ConceptSpan, TaggedText, find_spans
 from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
@@ -176,4 +176,7 @@ def _join(segments: list[tuple[int, TaggedText]]) -> TaggedUtterance:
         offset = first / SAMPLE_RATE
         for span in tagged.concepts:
             concepts.append(replace(span, start=round(span.start + offset, 3), end=round(span.end + offset, 3)))
-    return TaggedUtterance(" ".join(tagged.text for _, tagged in segments if tagged.text), concepts)
+    texts = [tagged.text for _, tagged in segments if tagged.text]
+    # a concept ends with its segment: the words of the next one are not its own
+    texts[:-1] = [f"{text} {CLOSE}" if is_open(text) else text for text in texts[:-1]]
+    return TaggedUtterance(" ".join(texts), concepts)

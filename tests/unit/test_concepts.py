@@ -15,6 +15,7 @@ from fairseq_samu.concepts import (
     find_annotation_faults,
     has_tag,
     is_label,
+    is_open,
     join_tokens,
     read_prefix_map,
     relax_text,
@@ -193,3 +194,10 @@ def test_a_prefix_map_that_is_none(tmp_path, content, fault):
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=fault):
         read_prefix_map(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", False), ("a", False), ("<n> a", True), ("<n> a >", False), ("<n> a > <m>", True)]
+)
+def test_a_concept_without_a_closer_is_open(text, expected):
+    assert is_open(text) is expected

@@ -12,9 +12,10 @@ pytest.importorskip("fairseq", reason="the model stands on the host")
 
 import fairseq_samu
 from fairseq_samu.concepts import extract_concepts, strip_tags
+from fairseq_samu.data.concept_spans import ConceptSpan, TaggedText
 from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
 from fairseq_samu.errors import AudioError, CheckpointError
-from fairseq_samu.inference.concept_tagger import ConceptTagger
+from fairseq_samu.inference.concept_tagger import ConceptTagger, _join
 from fairseq_samu.models.ctc_search import CtcSearch
 from fairseq_samu.models.samu_slu import SamuSluConfig, SamuSluModel
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
@@ -131,3 +132,15 @@ def test_checkpoints_that_cannot_tag(write, trained, tmp_path):
     other, _ = trained()
     with pytest.raises(CheckpointError, match="one of samu_slu"):
         ConceptTagger.load(other)
+
+
+def test_a_concept_that_a_segment_leaves_open_does_not_take_the_words_of_the_next():
+    segments = [
+        (0, TaggedText("<n> deux", [ConceptSpan("n", "deux", 0.0, 1.0)])),
+        (16000, TaggedText("", [])),
+        (32000, TaggedText("trois <m> jours", [ConceptSpan("m", "jours", 0.5, 1.0)])),
+    ]
+    joined = _join(segments)
+    assert joined.text == "<n> deux > trois <m> jours"
+    assert [(one.name, one.value) for one in extract_concepts(joined.text)] == [("n", "deux"), ("m", "jours")]
+    assert [(one.concept, one.start) for one in joined.concepts] == [("n", 0.0), ("m", 2.5)]
