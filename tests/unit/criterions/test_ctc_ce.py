@@ -12,7 +12,6 @@ from fairseq import metrics
 
 from fairseq_samu.criterions.ctc_ce import CtcCeConfig, CtcCeCriterion, validate
 from fairseq_samu.errors import ConfigError, ManifestError
-from fairseq_samu.ops.ctc_frames import count_least_frames
 
 TASK = SimpleNamespace(target_dictionary=SimpleNamespace(pad=lambda: 1, bos=lambda: 0, eos=lambda: 2))
 TAG, EOS, PAD = 6, 2, 1
@@ -105,12 +104,6 @@ def test_rows_that_ctc_cannot_write_cost_nothing_and_are_counted():
     assert (loss[1:] > 0).all() and logits.grad[1:].abs().sum(dim=(1, 2)).min() > 0
     assert logits.grad[1, 2].abs().sum() == 0  # padding
     assert logits.grad.isfinite().all()
-
-
-def test_least_frames_by_hand():
-    pieces = torch.tensor([[4, 4, 4], [4, 4, 4], [4, 5, 4], [2, 1, 1]])
-    assert count_least_frames(pieces, torch.tensor([3, 2, 3, 0])).tolist() == [5, 3, 3, 0]
-    assert count_least_frames(pieces[:, :1], torch.tensor([1, 1, 1, 0])).tolist() == [1, 1, 1, 0]
 
 
 def test_both_terms_are_added_with_their_weights():
