@@ -35,6 +35,7 @@ search() {
 # finished PATTERN : folders of the runs that are done
 finished() {
     local file
+    [ -z "${SAMU_DRY_RUN:-}" ] || echo "$output/dual-fr-1"
     for file in "$output"/$1/seconds; do
         [ ! -e "$file" ] || dirname "$file"
     done
