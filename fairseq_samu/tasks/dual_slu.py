@@ -138,8 +138,11 @@ class DualSluTask(SamuDistillTask):
             cfg.encoder_config = json.dumps(loaded.config)
             for name, size in (loaded.head_config or {}).items():
                 setattr(cfg, name, size)
-        if not cfg.embedding_dim and self.teacher is not None:
-            cfg.embedding_dim = self.teacher.dim
+        if self.teacher is not None:
+            cfg.embedding_dim = cfg.embedding_dim or self.teacher.dim
+            if cfg.embedding_dim != self.teacher.dim:
+                rule, mend = f"the teacher's {self.teacher.dim}", "Give the table that the encoder learnt from."
+                raise ConfigError(explain("samu_slu", "embedding_dim", rule, cfg.embedding_dim, mend))
 
     # ---- data -----------------------------------------------------------------------------------------------------
 

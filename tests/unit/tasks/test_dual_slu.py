@@ -114,7 +114,7 @@ def test_sizes_come_from_labels_and_teacher(make_task):
     assert (cfg.num_labels, cfg.embedding_dim) == (len(VOCABULARY), 3)
     cfg = OmegaConf.structured(SamuSluConfig(embedding_dim=8))
     loaded = SimpleNamespace(config={"family": "whisper"}, head_config={"num_pooling_heads": 2})
-    make_task(GOOD)._fill_sizes(cfg, loaded)
+    make_task(GOOD, teacher=False)._fill_sizes(cfg, loaded)
     assert (cfg.embedding_dim, cfg.num_pooling_heads, json.loads(cfg.encoder_config)) == (8, 2, {"family": "whisper"})
 
 
@@ -157,3 +157,12 @@ def test_another_criterion_leaves_the_weights_open():
         assert cfg.model[name] is None
     cfg.criterion.slu_weight = 3.0
     assert cfg.model.slu_weight == 3.0
+
+
+def test_a_sentence_head_of_another_size_than_the_teachers_is_named(make_task):
+    task = make_task(GOOD)
+    cfg = OmegaConf.structured(SamuSluConfig())
+    task._fill_sizes(cfg, None)
+    assert cfg.embedding_dim == 3
+    with pytest.raises(ConfigError, match="`embedding_dim` must be the teacher's 3, but is '4'"):
+        task._fill_sizes(cfg, SimpleNamespace(config={}, head_config={"embedding_dim": 4}))
