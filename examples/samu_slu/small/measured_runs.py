@@ -2,18 +2,18 @@
 
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairseq_samu.cli.retrieve import embed_texts, speech_side
 from fairseq_samu.data.manifest import Row, read_manifest
 from fairseq_samu.scoring.generate_output import order_rows, read_generate_output
 from fairseq_samu.scoring.paired_bootstrap import Figure, resample
+from fairseq_samu.scoring.retrieval import unit_rows
 from fairseq_samu.scoring.retrieval_pairs import Side, rank_pairs
 from fairseq_samu.scoring.understanding import score_understanding
 from fairseq_samu.teachers.table import EmbeddingTable
@@ -21,7 +21,7 @@ from fairseq_samu.teachers.table import EmbeddingTable
 _NAME = re.compile(r"(?P<arm>[a-z]+[\d.]*)-(?P<languages>[a-z]+(?:_[a-z]+)*)(?P<share>[\d.]*)-(?P<seed>\d+)")
 _SIZES = re.compile(r"num\. shared model params: ([\d,]+) \(num\. trained: ([\d,]+)\)")
 FIRST_STEP, SECOND_STEP, FROZEN = "distilled", "sequential", "head"
-RECALL = "r1"
+RECALL, COSINE = "r1", "cosine"
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ class Search:
     def __init__(self, manifest: Path, teacher: Path) -> None:
         self.rows: list[Row] = list(read_manifest(manifest, required=("src_lang", "parallel_id")))
         options = Namespace(texts=None, text_languages=None, manifest=manifest)
-        self.texts: Side = embed_texts(options, self.rows, EmbeddingTable.open(teacher))
+        table = EmbeddingTable.open(teacher)
+        self.texts: Side = embed_texts(options, self.rows, table)
+        self.own = unit_rows(table.lookup([row.src_text or "" for row in self.rows]))
 
     def recall(self, embeddings: Path, languages: Sequence[str]) -> Figure:
         """Recall at 1 of texts, mean over the pairs of languages, with resamples of what is said.
@@ -137,22 +139,29 @@ class Search:
         speech = speech_side(np.load(embeddings), self.rows)
         return self._recall(speech, speech, languages)
 
-    def _recall(self, speech: Side, candidates: Side, languages: Sequence[str]) -> Figure:
-        items = sorted({row.parallel_id or "" for row in self.rows})
-        counts = np.zeros((len(items), 2))
-        for item, hits in self._hits(speech, candidates, languages):
-            counts[items.index(item)] += (hits.sum(), len(hits))
-        total = counts.sum(axis=0)
-        statistics = counts.tolist()
-        return Figure(_percent(total.tolist()), resample(statistics, _percent))
+    def cosine(self, embeddings: Path, languages: Sequence[str]) -> Figure:
+        """100 times the mean cosine of a recording to the teacher's embedding of its transcript.
 
-    def _hits(
-        self, speech: Side, candidates: Side, languages: Sequence[str]
-    ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-        for pair in rank_pairs(speech, candidates):
-            if pair.asked in languages and (candidates is not speech or pair.asked != pair.found):
-                for row, rank in zip(pair.rows.tolist(), pair.ranks, strict=True):
-                    yield self.rows[row].parallel_id or "", np.array([rank == 1])
+        It moves with every recording, where recall moves only with those whose nearest text becomes another.
+        """
+        cosines = (unit_rows(np.load(embeddings)) * self.own).sum(axis=1)
+        return self._mean((row, value) for row, value in enumerate(cosines) if self.rows[row].src_lang in languages)
+
+    def _recall(self, speech: Side, candidates: Side, languages: Sequence[str]) -> Figure:
+        return self._mean(
+            (row, float(rank == 1))
+            for pair in rank_pairs(speech, candidates)
+            if pair.asked in languages and (candidates is not speech or pair.asked != pair.found)
+            for row, rank in zip(pair.rows.tolist(), pair.ranks, strict=True)
+        )
+
+    def _mean(self, values: Iterable[tuple[int, float]]) -> Figure:
+        """Mean in percent of values of rows, with resamples of what is said: its recordings are drawn together."""
+        items = sorted({row.parallel_id or "" for row in self.rows})
+        sums = np.zeros((len(items), 2))
+        for row, value in values:
+            sums[items.index(self.rows[row].parallel_id or "")] += (value, 1)
+        return Figure(_percent(sums.sum(axis=0).tolist()), resample(sums.tolist(), _percent))
 
 
 def _percent(sums: list[float]) -> float:

@@ -26,7 +26,8 @@ class Measures:
         rates: error rates of every run that has been decoded, in its languages.
         unseen: error rates in a language that the run was not trained on.
         recall: of a run, recall at 1 of prompts by recordings in its languages.
-        recall_before: the same of the encoder that all begin from, by mix of languages.
+        cosine: of a run, mean cosine of those recordings to the teacher's embeddings of their transcripts, times 100.
+        recall_before: recall of the encoder that all begin from, by mix of languages.
         compositions: recall at 1 of test compositions by arm and seed: of texts, and of speech in the other language.
         beside: error rates of systems that hear nothing, by name.
         num_rows: test compositions a language.
@@ -36,6 +37,7 @@ class Measures:
     rates: dict[Run, Rates] = field(default_factory=dict)
     unseen: dict[Run, Rates] = field(default_factory=dict)
     recall: dict[Run, Figure] = field(default_factory=dict)
+    cosine: dict[Run, Figure] = field(default_factory=dict)
     recall_before: dict[str, Figure] = field(default_factory=dict)
     compositions: dict[tuple[str, int], tuple[Figure, Figure]] = field(default_factory=dict)
     beside: dict[str, Rates] = field(default_factory=dict)
@@ -98,6 +100,7 @@ def _measure_recall(output: Path, measures: Measures) -> None:
         after = (output / "base" if run.arm == FROZEN else run.folder) / "retention.npy"  # frozen: nothing is lost
         if after.exists():
             measures.recall[run] = search.recall(after, run.languages.split("_"))
+            measures.cosine[run] = search.cosine(after, run.languages.split("_"))
 
 
 def _measure_compositions(output: Path, measures: Measures) -> None:

@@ -12,13 +12,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from measured_runs import FROZEN, RECALL, Run
+from measured_runs import COSINE, FROZEN, RECALL, Run
 from study_measures import MIXES, Measures, measure_all
 from study_plots import write_plots
 
 from fairseq_samu.reports.figure_cells import show_difference, show_figure
 from fairseq_samu.reports.text_table import TextTable
-from fairseq_samu.scoring.paired_bootstrap import Figure
+from fairseq_samu.scoring.paired_bootstrap import Comparison, Figure, compare
 from fairseq_samu.scoring.run_statistics import Measured, average_runs, contrast_runs
 from fairseq_samu.scoring.understanding import METRICS, score_understanding
 
@@ -26,7 +26,7 @@ ARMS = (FROZEN, "dual", "sequential", "tagging")
 CLAIMS = (("dual", "sequential"), ("dual", "tagging"), ("sequential", "tagging"))
 CLAIMS_OF_TUNING = tuple((arm, FROZEN) for arm in ARMS[1:])
 NAMES = {FROZEN: "frozen encoder"}
-LABELS = {**METRICS, RECALL: "R@1"}
+LABELS = {**METRICS, RECALL: "R@1", COSINE: "cosine"}
 PAPER_WEIGHT = 5.0
 
 
@@ -64,14 +64,28 @@ def tabulate_beside(measures: Measures) -> TextTable:
 
 def tabulate_arms(measures: Measures) -> TextTable:
     """Each arm in each mix of languages, means over seeds (and over the languages of a mix)."""
-    header = ["trained on", "arm", "seeds", *METRICS.values(), "R@1 before", "R@1 after", "optimised", "moved", "s"]
+    header = [
+        "trained on",
+        "arm",
+        "seeds",
+        *METRICS.values(),
+        "R@1 before",
+        "R@1 after",
+        "cosine",
+        "optimised",
+        "moved",
+        "s",
+    ]
     rows = []
     for mix in MIXES:
         for arm in ARMS:
             runs = [run for run in measures.rates if (run.arm, run.languages) == (arm, mix)]
             if runs:
                 rates = [show_figure(mean(measures, runs, metric)) for metric in METRICS]
-                recalls = [show_figure(measures.recall_before.get(mix)), show_figure(mean(measures, runs, RECALL))]
+                recalls = [
+                    show_figure(measures.recall_before.get(mix)),
+                    *(show_figure(mean(measures, runs, name)) for name in (RECALL, COSINE)),
+                ]
                 sizes = [f"{count / 1e6:.1f} M" for count in runs[0].sizes()]
                 seconds = sum(run.seconds() for run in runs) / len(runs)
                 rows.append(
@@ -102,13 +116,13 @@ def tabulate_claims(measures: Measures) -> TextTable:
 
 
 def _claims(measures: Measures, first: str, second: str, mixes: Sequence[str]) -> Iterator[list[str]]:
-    for metric in ("cer", "cver", "wer", RECALL) if len(mixes) > 1 else ("cer", RECALL):
+    for metric in ("cer", "cver", "wer", RECALL, COSINE) if len(mixes) > 1 else ("cer", RECALL, COSINE):
         found = contrast_runs(*(figures_of(measures, arm, mixes, metric) for arm in (first, second)))
         if found:
             name = "all" if len(mixes) > 1 else mixes[0].replace("_", "+")
             compared = found.comparison
             cells = [show_difference(compared), f"{compared.two_sided:.3f}", f"{found.detectable:.1f}"]
-            verdict = found.verdict(lower_is_better=metric != RECALL)
+            verdict = found.verdict(lower_is_better=metric in METRICS)
             yield [f"{first} - {NAMES.get(second, second)}", name, str(found.num_runs), LABELS[metric], *cells, verdict]
 
 
@@ -127,8 +141,8 @@ def figures_of(
 
 def one(measures: Measures, run: Run, metric: str) -> Figure | None:
     """A metric of one run, the mean over its languages, whose rows are the same compositions."""
-    if metric == RECALL:
-        return measures.recall.get(run)
+    if metric in (RECALL, COSINE):
+        return (measures.recall if metric == RECALL else measures.cosine).get(run)
     return average_runs(("compositions", figures[metric]) for figures in measures.rates[run].values())
 
 
@@ -142,9 +156,9 @@ def tabulate_weights(measures: Measures) -> TextTable:
     """Lambda, the weight of tagging; tagging alone as its end."""
     rows = []
     for weight, run in measures.by_weight(PAPER_WEIGHT):
-        cells = [show_figure(one(measures, run, metric)) for metric in (*METRICS, RECALL)]
+        cells = [show_figure(one(measures, run, metric)) for metric in LABELS]
         rows.append([weight, *cells])
-    return TextTable("Weight lambda of tagging, French, one seed", ["lambda", *METRICS.values(), "R@1 after"], rows)
+    return TextTable("Weight lambda of tagging, French, one seed", ["lambda", *LABELS.values()], rows)
 
 
 def tabulate_shares(measures: Measures) -> TextTable:
@@ -176,9 +190,20 @@ def tabulate_unseen(measures: Measures) -> TextTable:
 
 def tabulate_compositions(measures: Measures) -> TextTable:
     """Retrieval of compositions across languages."""
-    rows = [[name, str(seed or ""), *map(show_figure, pair)] for (name, seed), pair in measures.compositions.items()]
-    header = ["model (French and Italian)", "seed", "speech to text R@1", "speech to speech of the other language R@1"]
+    before = measures.compositions.get(("before", 0))
+    rows = []
+    for (name, seed), pair in measures.compositions.items():
+        compared = [compare(*both) for both in zip(pair, before or pair, strict=True)]
+        cells = [
+            text for figure, one in zip(pair, compared, strict=True) for text in (show_figure(figure), _change(one))
+        ]
+        rows.append([name, str(seed or ""), *cells])
+    header = ["model (French and Italian)", "seed", "text R@1", "change", "speech of the other language R@1", "change"]
     return TextTable("Test compositions across languages", header, rows)
+
+
+def _change(compared: Comparison | None) -> str:
+    return show_difference(compared) if compared and any(compared.interval) else ""
 
 
 def tabulate_runs(measures: Measures) -> TextTable:

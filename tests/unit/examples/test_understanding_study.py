@@ -138,6 +138,7 @@ def test_error_rates_and_recall(recipe, study, corpus):
     assert measures.rates[runs["sequential-it-1"]]["it"]["wer"].score == 0
     # of the texts in two languages those of known items are found first; an unknown item finds its neighbour
     assert measures.recall[runs["sequential-fr-1"]].score == pytest.approx(50)
+    assert measures.cosine[runs["sequential-fr-1"]].score == pytest.approx(50)
     assert measures.recall[runs["head-fr-1"]].score == measures.recall_before["fr"].score == 100
     assert measures.compositions[("before", 0)][0].score == pytest.approx(50)
     assert measures.beside["words given, tagged by phrases"]["es"]["cver"].score == 0
