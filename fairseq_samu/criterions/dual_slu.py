@@ -68,7 +68,7 @@ class DualSluCriterion(FairseqCriterion):
     divided by their number in the trainer, so that lambda means the same at any batch size, with any number of
     workers or accumulated batches. The CTC of an utterance is divided by its number of labels, as the mean reduction of
     PyTorch does (``slu_loss_per``). An utterance whose labels do not fit into its frames has no CTC; it is counted
-    and does not lower the mean that is logged.
+    and does not lower the mean ``ctc_loss`` that is logged.
     """
 
     def __init__(self, cfg: DualSluConfig, task: Any) -> None:

@@ -98,19 +98,20 @@ class ConceptTargets:
             logger.warning(f"{self.manifest.path}: labels that the model cannot write, with the rows of each: {named}")
 
 
-def require_plain(manifest: Manifest, column: str) -> None:
+def require_plain(manifest: Manifest, column: str, rows: Sequence[int] | None = None) -> None:
     """Refuse tags in the text that a teacher embeds: it would be told what the model has to find out.
 
     Args:
         manifest: rows.
         column: such as ``src_text``.
+        rows: those that are used; None for all.
 
     Raises:
         ManifestError: naming all rows with a tag.
     """
     faults = []
-    for position, row in enumerate(manifest):
-        text = getattr(row, column) or ""
+    for position in range(len(manifest)) if rows is None else rows:
+        text = getattr(manifest[position], column) or ""
         if has_tag(text):
             mend = f"Write the words alone here, and the annotated text into `{COLUMN}`."
             faults.append(explain(manifest.where(position), column, "text without tags", visible(text), mend))

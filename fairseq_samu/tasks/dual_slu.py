@@ -13,7 +13,7 @@ from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import LoadedEncoder, read_speech_encoder
 from fairseq_samu.concepts import read_prefix_map
-from fairseq_samu.data.concept_targets import ConceptTargets, require_plain
+from fairseq_samu.data.concept_targets import ConceptTargets
 from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
 from fairseq_samu.data.manifest import REQUIRED_COLUMNS, Manifest, read_manifest
 from fairseq_samu.data.row_selection import rows_of_languages
@@ -22,6 +22,7 @@ from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.tuning import describe_groups, mark_groups
 from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._concept_head_loading import load_concept_head
+from fairseq_samu.tasks._concept_rows import require_rows
 from fairseq_samu.tasks._concept_spans import ConceptSpansWriter
 from fairseq_samu.tasks._ctc_frames import leave_out_impossible
 from fairseq_samu.tasks._ctc_search import build_ctc_generator
@@ -156,14 +157,11 @@ class DualSluTask(SamuDistillTask):
         tags = not self._model.slu_rests
         needed = [*REQUIRED_COLUMNS, *(["tgt_text"] if with_text and tags else [])]
         manifest = read_manifest(Path(self.cfg.data) / f"{split}.tsv", needed)
+        rows = rows_of_languages(manifest, split_languages(self.cfg.languages)).tolist()
+        targets = ConceptTargets(manifest, self.vocabulary, self.prefixes) if tags else None
         column = str(self.cfg.teacher_text_column)
-        if self.teacher is not None and column != "tgt_text":
-            require_plain(manifest, column)
-        if not tags:
-            return manifest, None
-        targets = ConceptTargets(manifest, self.vocabulary, self.prefixes)
-        languages = split_languages(self.cfg.languages)
-        targets.require_valid(not split.startswith("train"), rows_of_languages(manifest, languages).tolist())
+        plain = column if self.teacher is not None and column != "tgt_text" else None
+        require_rows(manifest, rows, targets, plain, allow_unknown=not split.startswith("train"))
         return manifest, targets
 
     def prepare_dataset(self, dataset: SpeechTextDataset) -> None:

@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 
 from fairseq_samu import ConceptTagger
-from fairseq_samu.concepts import escape, extract_concepts
+from fairseq_samu.concepts import extract_concepts
 from fairseq_samu.data.concept_vocabulary import ConceptVocabulary
-from fairseq_samu.data.manifest import read_manifest, write_manifest
+from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.models.ctc_search import CtcSearch
-from tests.e2e.training import COLUMNS, PROMPTS, make_corpus, read_checkpoint, row_fields, run, train_command
+from tests.e2e.dual_slu import annotate, make_talkative
+from tests.e2e.training import PROMPTS, make_corpus, run, train_command
 from tests.e2e.translation import generate
 
 ROWS = 7
@@ -33,29 +33,6 @@ ngram 2=1
 
 \\end\\
 """
-
-
-def annotate(path: Path) -> list[str]:
-    """Put the first word of every row's text into a concept; the texts."""
-    rows = []
-    for row in read_manifest(path):
-        first, _, rest = str(row.src_text).partition(" ")
-        rows.append({**row_fields(row), "tgt_text": f"<first> {escape(first)} > {escape(rest)}".strip()})
-    write_manifest(path, rows, [*COLUMNS, "tgt_text"])
-    return [str(row["tgt_text"]) for row in rows]
-
-
-def make_talkative(path: Path) -> None:
-    """Give the tagging head random weights that write something, tags included, in a few frames."""
-    checkpoint = read_checkpoint(path)
-    weights, labels = checkpoint["model"], ConceptVocabulary()
-    labels.load_state_dict(checkpoint["task_state"]["vocabulary"])
-    generator = torch.Generator().manual_seed(0)
-    for name in weights:
-        if name.startswith("slu_head.") and weights[name].dim() > 1:
-            weights[name] = torch.randn(weights[name].shape, generator=generator) * 0.8
-    weights["slu_head.output.bias"][[labels.blank, *labels.tag_ids, labels.close_id]] += 1.0
-    torch.save(checkpoint, path)
 
 
 @pytest.fixture(scope="module")
