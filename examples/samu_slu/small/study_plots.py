@@ -8,9 +8,11 @@ from typing import NamedTuple
 from measured_runs import Run
 from study_measures import Measures
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 460, 300, 58, 96, 34, 48
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 320, 58, 96, 34, 48
 COLOURS = {"dual": "#16609a", "sequential": "#b4500f", "tagging": "#55595e"}
 PAPER_WEIGHT = 5.0
+TO_THE_LEFT = ("tagging",)
+"""Arms whose labels stand to the left of their points, where others' stand to the right."""
 
 
 class Point(NamedTuple):
@@ -95,7 +97,7 @@ def plot_svg(title: str, axes: tuple[str, str], groups: dict[str, list[Point]], 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    margin = 0.06 * (high - low) or 1.0
+    margin = 0.12 * (high - low) or 1.0
     return low - margin, high + margin
 
 
@@ -133,4 +135,6 @@ def _marks(
             ends = [_place(point.x, end, spans)[1] for end in (point.low, point.high)]
             yield f'<path d="M{x:.1f} {ends[0]:.1f}V{ends[1]:.1f}" stroke="{colour}" stroke-opacity=".5"/>'
             yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
-            yield f'<text x="{x + 7:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(point.label)}</text>'
+            side = ("end", -7) if arm in TO_THE_LEFT else ("start", 7)
+            place = f'x="{x + side[1]:.1f}" y="{y + 4:.1f}" text-anchor="{side[0]}"'
+            yield f'<text {place} fill="{colour}">{escape(point.label)}</text>'

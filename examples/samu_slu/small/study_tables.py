@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measured_runs import COSINE, FROZEN, RECALL, Run
 from study_measures import MIXES, Measures, measure_all
-from study_plots import write_plots
+from study_plots import PAPER_WEIGHT, write_plots
 
 from fairseq_samu.reports.figure_cells import show_difference, show_figure
 from fairseq_samu.reports.text_table import TextTable
@@ -27,7 +27,6 @@ CLAIMS = (("dual", "sequential"), ("dual", "tagging"), ("sequential", "tagging")
 CLAIMS_OF_TUNING = tuple((arm, FROZEN) for arm in ARMS[1:])
 NAMES = {FROZEN: "frozen encoder"}
 LABELS = {**METRICS, RECALL: "R@1", COSINE: "cosine"}
-PAPER_WEIGHT = 5.0
 
 
 def main() -> None:
