@@ -161,19 +161,20 @@ def tabulate_weights(measures: Measures) -> TextTable:
 
 
 def tabulate_shares(measures: Measures) -> TextTable:
-    """A language of which there is little data."""
+    """A language of which there is little data; the two ways on the same rows, paired."""
+    by_share: dict[float, dict[str, dict[str, Figure]]] = {}
+    for run, scores in (*measures.unseen.items(), *measures.rates.items()):
+        if "es" in scores:
+            by_share.setdefault(run.share or 0.0, {})[run.arm] = scores["es"]
     rows = []
-    for run in sorted(measures.rates, key=lambda run: (run.share or 0, run.arm)):
-        if run.share is not None:
-            figures = measures.rates[run]["es"]
-            rows.append([f"{100 * run.share:g} %", run.arm, *(show_figure(figures[metric]) for metric in METRICS)])
-    unseen = [
-        ["0 %", run.arm, *(show_figure(figures["es"][metric]) for metric in METRICS)]
-        for run, figures in sorted(measures.unseen.items(), key=lambda pair: pair[0].arm)
-        if "es" in figures
-    ]
-    title = "Spanish, after French and Italian, one seed"
-    return TextTable(title, ["of the training rows", "arm", *METRICS.values()], unseen + rows)
+    for share, arms in sorted(by_share.items()):
+        for arm, figures in sorted(arms.items()):
+            other = arms.get("sequential") if arm == "dual" else None
+            difference = _change(compare(figures["cer"], other["cer"])) if other else ""
+            cells = [show_figure(figures[metric]) for metric in METRICS]
+            rows.append([f"{100 * share:g} %", arm, *cells, difference])
+    header = ["of the training rows", "arm", *METRICS.values(), "CER, dual - sequential"]
+    return TextTable("Spanish, after French and Italian, one seed", header, rows)
 
 
 def tabulate_unseen(measures: Measures) -> TextTable:
