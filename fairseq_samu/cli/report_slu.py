@@ -6,7 +6,7 @@ from typing import Any
 
 from fairseq_samu.cli.named_files import split_named_file
 from fairseq_samu.cli.retrieve import write_whole
-from fairseq_samu.cli.score_inputs import SystemFile, TestSet, read_hypotheses
+from fairseq_samu.cli.score_inputs import SystemFile, TestSet, read_hypotheses, select_languages
 from fairseq_samu.concepts import read_prefix_map, relax_name, relax_text
 from fairseq_samu.data.audio import SAMPLE_RATE, read_audio_bytes
 from fairseq_samu.data.manifest import REQUIRED_COLUMNS, Manifest, read_manifest
@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     files = "output of fairseq-generate; the parts of a split run together"
     one.add_argument("--generate", type=Path, nargs="+", metavar="FILE", help=files)
     one.add_argument("--hypothesis", type=Path, metavar="FILE", help="annotated hypotheses as plain text, one a line")
+    add("--languages", default="", metavar="CODE[,CODE]", help="show only rows whose src_lang is one of these")
     add("--spans", type=Path, metavar="FILE", help="times of the concepts, as decoding with --spans-output wrote them")
     add("--json", type=Path, metavar="FILE", help="scores of these hypotheses that `score slu --json` wrote")
     add("--name", default="This model", help="name of the system beside others [%(default)s]")
@@ -82,22 +83,26 @@ def list_rows(args: argparse.Namespace, manifest: Manifest) -> list[UnderstoodRo
     prefixes = read_prefix_map(args.prefix_map) if args.prefix_map else {}
     normalise = combine_normalisers([name.strip() for name in args.normaliser.split(",")])
     plan = UnderstandingPlan(prefixes=prefixes, normalise=normalise)
-    references = [row.tgt_text or "" for row in manifest]
+    listed = list(manifest)
+    places = select_languages(args, listed)
+    used = list(range(len(listed))) if places is None else places
+    references = [listed[place].tgt_text or "" for place in used]
     system = SystemFile(args.name, args.generate or [args.hypothesis], not args.generate)
-    hypotheses = read_hypotheses(system, TestSet(references, {}, str(args.manifest)))
-    spans = _spans_of(args, len(manifest), prefixes)
+    whole = 0 if places is None else len(listed)
+    hypotheses = read_hypotheses(system, TestSet(references, {}, str(args.manifest), [], places, whole))
+    spans = _spans_of(args, len(listed), prefixes)
     rows = [
         UnderstoodRow(
-            id=row.id,
-            language=row.src_lang or "",
-            audio=row.audio,
-            seconds=row.n_frames / SAMPLE_RATE,
+            id=listed[place].id,
+            language=listed[place].src_lang or "",
+            audio=listed[place].audio,
+            seconds=listed[place].n_frames / SAMPLE_RATE,
             reference=relax_text(" ".join(reference.split()), prefixes),
             hypothesis=relax_text(" ".join(hypothesis.split()), prefixes),
             cut=(cut_utterance(reference, plan), cut_utterance(hypothesis, plan)),
             spans=spans.get(place),
         )
-        for place, (row, reference, hypothesis) in enumerate(zip(manifest, references, hypotheses, strict=True))
+        for place, reference, hypothesis in zip(used, references, hypotheses, strict=True)
     ]
     require_fitting_spans(rows, str(args.spans))
     return rows

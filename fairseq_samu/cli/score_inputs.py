@@ -213,7 +213,7 @@ def read_test_set(arguments: argparse.Namespace, first: SystemFile, may_be_blank
         references, source = [row.tgt_text or "" for row in rows], str(arguments.manifest)
     else:
         references, source = _references_of(first), f"T- lines of {first.where}"
-    chosen = _select_languages(arguments, rows)
+    chosen = select_languages(arguments, rows)
     if rows is not None and chosen is not None:
         whole, rows = len(rows), [rows[place] for place in chosen]
         references = [references[place] for place in chosen]
@@ -237,7 +237,16 @@ def read_hypotheses(system: SystemFile, test_set: TestSet) -> list[str]:
     return order_rows(found, count, system.where, test_set.rows)
 
 
-def _select_languages(arguments: argparse.Namespace, rows: Optional[list[Row]]) -> Optional[list[int]]:
+def select_languages(arguments: argparse.Namespace, rows: Optional[list[Row]]) -> Optional[list[int]]:
+    """Find the places of the rows in the languages that the command line names; None where it names none.
+
+    Args:
+        arguments: ``languages`` and ``manifest`` of the command line.
+        rows: of the manifest; None without one.
+
+    Raises:
+        ConfigError: there is no manifest, or no such row in it.
+    """
     wanted = {_canonical(name.strip()) for name in (arguments.languages or "").split(",") if name.strip()}
     if not wanted:
         return None

@@ -91,12 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
     result = {**systems[files[0].name], "references": test_set.source, "notes": notes_of(test_set)}
     if len(systems) > 1:
         result["systems"] = systems
-    # standard output is either a table or JSON
-    printed = format_tables(systems, result["notes"], arguments.markdown)
-    print(printed, file=sys.stderr if str(arguments.json) == "-" else sys.stdout)
+    # files first: the reader of a table may leave early (`| head`)
     if arguments.json:
         write_json(arguments.json, result)
     write_alignments(arguments.alignments, files[0], test_set, summaries[files[0].name].overall)
+    # standard output is either a table or JSON
+    printed = format_tables(systems, result["notes"], arguments.markdown)
+    print(printed, file=sys.stderr if str(arguments.json) == "-" else sys.stdout)
     return 0
 
 

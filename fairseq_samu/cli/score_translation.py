@@ -86,12 +86,13 @@ def run(arguments: argparse.Namespace) -> int:
         result["corpus"] = score_corpus(files[0], test_set, plan)
     if len(systems) > 1:
         result["systems"] = systems
-    # standard output is either a table or JSON
-    print(format_tables(systems, arguments.markdown), file=sys.stderr if str(arguments.json) == "-" else sys.stdout)
+    # files first: the reader of a table may leave early (`| head`)
     if arguments.json:
         write_json(arguments.json, result)
     if arguments.csv:
         write_whole(arguments.csv, list_scores(systems))
+    # standard output is either a table or JSON
+    print(format_tables(systems, arguments.markdown), file=sys.stderr if str(arguments.json) == "-" else sys.stdout)
     return 0
 
 

@@ -88,6 +88,17 @@ def test_generate_output_and_plain_text_give_the_same_page(inputs):
     assert (inputs / "page.html").read_text("utf-8") == first
 
 
+def test_rows_of_one_language(inputs):
+    generated = f"T-2\tx\nH-2\t-1\tx\nD-2\t-1\t{HYPOTHESES[2]}\n"
+    (inputs / "generate.txt").write_text(generated)
+    scores = score(inputs, "--languages", "it")
+    assert report(inputs, "--languages", "it", "--json", scores, "--spans", inputs / "spans.jsonl") == 0
+    page = page_of(inputs)
+    assert len(page.find("article")) == 1
+    assert len([button for button in page.find("button") if "data-start" in button]) == 3
+    assert report(inputs, "--languages", "de") == 1
+
+
 def test_recordings_are_limited(inputs, capsys):
     assert report(inputs, "--max-recordings", "2") == 0
     assert len(page_of(inputs).find("article")) == 2
