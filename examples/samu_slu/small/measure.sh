@@ -61,11 +61,11 @@ for baseline in majority oracle; do
             --output "$measured/$baseline.txt"
 done
 
-for folder in $(finished 'head-*') $(finished 'dual*-*') $(finished 'sequential-*') $(finished 'tagging*-*') $(finished 'lambda*-*'); do
+for folder in $(finished 'head-*') $(finished 'dual-*') $(finished 'sequential-*') $(finished 'tagging-*') $(finished 'lambda*-*'); do
     tag "$folder" "$(languages_of "$folder")" test
 done
 search "$output/base" retention "$prompts"
-for arm in 'dual*' sequential 'tagging*' 'lambda*'; do
+for arm in dual sequential tagging 'lambda*'; do
     for folder in $(finished "$arm-fr-*") $(finished "$arm-it-*") $(finished "$arm-fr_it-*"); do
         search "$folder" retention "$prompts"
     done

@@ -45,14 +45,6 @@ for seed in $seeds; do
     done
 done
 
-# Ten times the rate for the encoder: does tagging alone forget more, and does distilling beside it help then?
-for seed in $seeds; do
-    head=$output/head-fr-$seed/checkpoint_last.pt
-    understand "dual_fast-fr-$seed" "$base" fr "$seed" "$updates" --slu-checkpoint "$head" --slu-weight 5 --lr 0.001 \
-        --lr-scales encoder=1,head=0.3
-    understand "tagging_fast-fr-$seed" "$base" fr "$seed" "$updates" --slu-checkpoint "$head" --semantic-weight 0 --lr 0.001
-done
-
 for weight in ${LAMBDAS:-0.2 1 20}; do
     understand "lambda$weight-fr-1" "$base" fr 1 "$updates" --slu-checkpoint "$output/head-fr-1/checkpoint_last.pt" \
         --slu-weight "$weight" "${both[@]}"
