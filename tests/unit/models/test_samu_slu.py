@@ -80,7 +80,7 @@ def test_a_padded_batch_equals_single_rows(family, features):
         ({"slu_features": "weighted", "slu_weight": 0.0}, True, HEAD),
         ({"num_tuned_layers": 0}, False, HEAD | TAGGING),
     ],
-    ids=str,
+    ids=["both", "distilled", "tagged", "weighted", "weighted-distilled", "frozen"],
 )
 def test_gradients_reach_exactly_what_is_tuned(options, encoder, heads):
     model = build(**options).train()
