@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from tests.e2e.dual_slu import dual_command, make_dual_corpus, train_here
-from tests.e2e.training import Corpus, assert_same_state, free_port, kill_after, logged, read_checkpoint, run, start
+from tests.e2e.training import (
+    Corpus,
+    assert_same_state,
+    finish_workers,
+    free_port,
+    kill_after,
+    logged,
+    read_checkpoint,
+    run,
+    start,
+)
 
 DRAWS = {
     "mask_time_prob": 0.3,
@@ -48,8 +58,7 @@ def test_two_workers_equal_update_freq_two(corpus: Corpus, tmp_path: Path) -> No
     options |= {"distributed_world_size": 2, "distributed_init_method": f"tcp://localhost:{free_port()}"}
     options |= {"distributed_no_spawn": True, "distributed_backend": "gloo", "ddp_backend": "legacy_ddp"}
     workers = [start(dual_command(corpus, tmp_path / "two", distributed_rank=rank, **options)) for rank in range(2)]
-    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], outputs[0][-3000:] + outputs[1][-3000:]
+    outputs = finish_workers(workers)
     two = read_checkpoint(tmp_path / "two" / "checkpoint_last.pt")["model"]
     assert one["model"].keys() == two.keys()
     for name, tensor in one["model"].items():

@@ -12,7 +12,16 @@ from fairseq_samu.checkpoints.mbart import read_mbart
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.cli.main import main
 from fairseq_samu.data.manifest import read_manifest
-from tests.e2e.training import assert_same_state, free_port, kill_after, logged, read_checkpoint, run, start
+from tests.e2e.training import (
+    assert_same_state,
+    finish_workers,
+    free_port,
+    kill_after,
+    logged,
+    read_checkpoint,
+    run,
+    start,
+)
 from tests.e2e.translation import (
     LANGUAGES,
     TranslationCorpus,
@@ -104,8 +113,7 @@ def test_two_workers_equal_update_freq_two(corpus: TranslationCorpus, tmp_path: 
     options |= {"distributed_no_spawn": True, "distributed_backend": "gloo", "ddp_backend": "legacy_ddp"}
     commands = [translation_command(corpus, tmp_path / "two", distributed_rank=rank, **options) for rank in range(2)]
     workers = [start(command) for command in commands]
-    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], outputs[0][-3000:] + outputs[1][-3000:]
+    outputs = finish_workers(workers)
     one = read_checkpoint(tmp_path / "one" / "checkpoint_last.pt")["model"]
     two = read_checkpoint(tmp_path / "two" / "checkpoint_last.pt")["model"]
     assert one.keys() == two.keys()

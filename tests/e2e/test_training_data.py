@@ -56,9 +56,10 @@ def test_the_feature_cache_changes_nothing_but_the_time(corpus: Corpus, tmp_path
     assert "0.0 s spent now" in again
 
 
-def test_a_cache_of_a_tuned_encoder_is_refused(corpus: Corpus, tmp_path: Path) -> None:
-    output = run(train_command(corpus, tmp_path, feature_cache=tmp_path / "cache"), expect=1)
-    assert "`feature_cache` must be used with a frozen encoder" in output
+def test_a_cache_of_tuned_convolutions_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    options = {"feature_cache": tmp_path / "cache", "tune_feature_extractor": True}
+    output = run(train_command(corpus, tmp_path, **options), expect=1)
+    assert "`feature_cache` must be used with a frozen feature extractor" in output
 
 
 def test_a_text_without_an_embedding_is_an_error_before_training(corpus: Corpus, tmp_path: Path) -> None:

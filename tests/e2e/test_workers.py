@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from tests.e2e.training import Corpus, free_port, logged, read_checkpoint, run, start, train_command
+from tests.e2e.training import Corpus, finish_workers, free_port, logged, read_checkpoint, run, start, train_command
 
 # no dropout: it is drawn by the place in the batch, which differs
 OPTIONS = {
@@ -40,8 +40,7 @@ def test_two_workers_equal_update_freq_two(corpus: Corpus, tmp_path: Path) -> No
         )
         for rank in range(2)
     ]
-    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], outputs[0][-3000:] + outputs[1][-3000:]
+    outputs = finish_workers(workers)
     one = read_checkpoint(tmp_path / "one" / "checkpoint_last.pt")["model"]
     two = read_checkpoint(tmp_path / "two" / "checkpoint_last.pt")["model"]
     assert one.keys() == two.keys()

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -139,6 +140,20 @@ def start(command: list[str], prelude: str = "", **popen: object) -> subprocess.
         text=True,
         **popen,  # type: ignore[call-overload]
     )
+
+
+def finish_workers(workers: list[subprocess.Popen]) -> list[str]:
+    """Wait for the workers of one training and return what each printed.
+
+    All have done their work where the first has ended well, since it needs the others' gradients and writes the
+    checkpoint last. Another one may then be aborted by gloo's threads while its interpreter shuts down; that is let pass.
+    """
+    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
+    for worker, output in zip(workers, outputs, strict=True):
+        torn_down = output.rstrip().endswith("terminate called without an active exception")
+        allowed = (0, -signal.SIGABRT) if torn_down and worker is not workers[0] else (0,)
+        assert worker.returncode in allowed, "".join(text[-3000:] for text in outputs)
+    return outputs
 
 
 def run(command: list[str], prelude: str = "", expect: int | None = 0, **popen: object) -> str:
