@@ -146,7 +146,8 @@ def finish_workers(workers: list[subprocess.Popen]) -> list[str]:
     """Wait for the workers of one training and return what each printed.
 
     All have done their work where the first has ended well, since it needs the others' gradients and writes the
-    checkpoint last. Another one may then be aborted by gloo's threads while its interpreter shuts down; that is let pass.
+    checkpoint last. Another one may then be aborted by gloo's threads while its interpreter shuts down, which is let
+    pass.
     """
     outputs = [worker.communicate(timeout=300)[0] for worker in workers]
     for worker, output in zip(workers, outputs, strict=True):
