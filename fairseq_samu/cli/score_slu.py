@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli.compared_systems import describe_systems
 from fairseq_samu.cli.retrieve import write_json, write_whole
 from fairseq_samu.cli.score_inputs import (
     WHOLE,
@@ -83,11 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     for file in [*files, *([baseline] if baseline else [])]:
         scores = score_understanding(read_hypotheses(file, test_set), test_set.references, plan)
         summaries[file.name] = summarise_understanding(scores, languages, plan)
-    systems = {name: describe_summary(summary) for name, summary in summaries.items()}
-    if baseline:
-        for file in files:
-            compared = describe_comparison(summaries[file.name], summaries[baseline.name])
-            systems[file.name]["comparison"] = {"baseline": baseline.name, **compared}
+    systems = describe_systems(summaries, files, baseline, describe_summary, describe_comparison)
     result = {**systems[files[0].name], "references": test_set.source, "notes": notes_of(test_set)}
     if len(systems) > 1:
         result["systems"] = systems

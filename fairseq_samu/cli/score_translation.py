@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli.compared_systems import describe_systems
 from fairseq_samu.cli.retrieve import write_json, write_whole
 from fairseq_samu.cli.score_inputs import (
     SystemFile,
@@ -76,11 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     groups = groups_of(arguments, list(test_set.pairs))
     listed = [*files, *([baseline] if baseline else [])]
     summaries = {file.name: score_system(file, test_set, plan, groups) for file in listed}
-    systems = {name: describe_summary(summary) for name, summary in summaries.items()}
-    if baseline:
-        for file in files:
-            compared = describe_comparison(summaries[file.name], summaries[baseline.name])
-            systems[file.name]["comparison"] = {"baseline": baseline.name, **compared}
+    systems = describe_systems(summaries, files, baseline, describe_summary, describe_comparison)
     result = {**systems[files[0].name], "references": test_set.source}
     if len(test_set.pairs) > 1 and len({pair.target for pair in test_set.pairs.values()}) == 1:
         result["corpus"] = score_corpus(files[0], test_set, plan)

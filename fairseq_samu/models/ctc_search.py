@@ -1,5 +1,6 @@
 """Reading the labels of a CTC head, in the place of the host's sequence generator."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class CtcSearch:
     ngram_weight: float = 0.5
 
 
-class CtcGenerator:
+class CtcGenerator(ABC):
     """Base of what reads the labels of one model without a decoder, with the interface of the host's generator.
 
     A hypothesis is what the host's generator gives, and has beside it ``starts`` and ``ends``: (U,) int64, the first
@@ -66,9 +67,9 @@ class CtcGenerator:
         assert output.ctc_logits is not None
         return self.search(output.ctc_logits, output.padding_mask)
 
+    @abstractmethod
     def search(self, logits: Tensor, padding_mask: Tensor) -> Hypotheses:
         """Hypotheses of every row, best first, of (B, T, V) logits and their (B, T) mask, True = padding."""
-        raise NotImplementedError
 
     def describe(self, labels: Tensor, log_probs: Tensor, starts: Tensor, ends: Tensor, score: float) -> dict[str, Any]:
         """Dress a hypothesis as the host's generator does.
