@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from fairseq import metrics, utils
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from fairseq_samu.errors import ConfigError, ManifestError, explain, report_all
-from fairseq_samu.ops.ctc_frames import count_least_frames
+from fairseq_samu.ops.ctc_losses import ctc_losses
 from fairseq_samu.ops.linear_cross_entropy import linear_cross_entropy
 
 # Values of the batch's `task`. Every log has the sums of each: workers with different batches add up the same keys.
@@ -138,12 +137,8 @@ class CtcCeCriterion(FairseqCriterion):
             mend = "Give the model --ctc-head."
             raise ConfigError(explain("ctc_ce", "ctc_weight", "0 without a head for CTC", self.ctc_weight, mend))
         pieces, lengths = target[:, 1:], (is_token.sum(dim=1) - 2).clamp(min=0)  # without tag and end
-        frames = (~output.padding_mask).sum(dim=1)
-        log["num_ctc_impossible"] = (frames < count_least_frames(pieces, lengths)).sum()
-        wide = torch.promote_types(output.ctc_logits.dtype, torch.float32)
-        log_probs = F.log_softmax(output.ctc_logits, dim=-1, dtype=wide).transpose(0, 1)  # (B, T, V) -> (T, B, V)
-        # What zero_infinity turns to 0 are the impossible rows, which were counted.
-        loss = F.ctc_loss(log_probs, pieces, frames, lengths, self.blank, reduction="none", zero_infinity=True)
+        loss, fits = ctc_losses(output.ctc_logits, output.padding_mask, pieces, lengths, self.blank)
+        log["num_ctc_impossible"] = (~fits).sum()
         log["ctc_loss"] = loss.detach().sum()
         return loss
 

@@ -4,15 +4,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from fairseq import metrics
 from fairseq.criterions import FairseqCriterion, register_criterion
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import Tensor
 
 from fairseq_samu.errors import ConfigError, ManifestError, explain, report_all
-from fairseq_samu.ops.ctc_frames import count_least_frames
+from fairseq_samu.ops.ctc_losses import ctc_losses
 from fairseq_samu.ops.similarity import cosine, is_nearest
 
 BLANK = 0
@@ -129,12 +127,7 @@ class DualSluCriterion(FairseqCriterion):
     def _ctc(self, output: Any, sample: dict[str, Any], log: dict[str, Any]) -> Tensor:
         """CTC (B,) of each row's labels; 0 where they cannot fit."""
         labels, lengths = sample["target"], sample["target_lengths"] - 1  # without the end
-        frames = (~output.padding_mask).sum(dim=1)
-        fits = frames >= count_least_frames(labels, lengths)
-        wide = torch.promote_types(output.ctc_logits.dtype, torch.float32)
-        log_probs = F.log_softmax(output.ctc_logits, dim=-1, dtype=wide).transpose(0, 1)  # (B, T, V) -> (T, B, V)
-        # What zero_infinity turns to 0 are the rows that do not fit, which are counted.
-        loss = F.ctc_loss(log_probs, labels, frames, lengths, BLANK, reduction="none", zero_infinity=True)
+        loss, fits = ctc_losses(output.ctc_logits, output.padding_mask, labels, lengths, BLANK)
         if self.per_label:
             loss = loss / lengths.clamp(min=1)
         log["ctc_loss"] = loss.detach().sum()

@@ -1,6 +1,5 @@
 """Whisper's encoder on windows of any length up to 30 s, from the wave."""
 
-import math
 from typing import Any
 
 import torch
@@ -14,23 +13,7 @@ from fairseq_samu.models.training_draws import TrainingDraws
 from fairseq_samu.modules.transformer_layer import TransformerLayer
 from fairseq_samu.ops.log_mel import FRAMES_PER_SECOND, count_mel_frames, log_mel_spectrogram
 from fairseq_samu.ops.masking import lengths_to_padding_mask, padding_mask_to_lengths
-
-LONGEST_WAVELENGTH = 10_000.0  # of the sinusoidal positions, in units of 2 pi frames
-
-
-def sinusoidal_positions(num_frames: int, dim: int) -> Tensor:
-    """Compute sines, then cosines, of geometrically spaced wavelengths (section 3.5 of arXiv:1706.03762).
-
-    Args:
-        num_frames: positions.
-        dim: features; even.
-
-    Returns:
-        (num_frames, dim) float32.
-    """
-    step = math.log(LONGEST_WAVELENGTH) / (dim // 2 - 1)
-    angles = torch.arange(num_frames)[:, None] * torch.exp(-step * torch.arange(dim // 2))[None, :]
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
+from fairseq_samu.ops.positions import sinusoidal_positions
 
 
 class WhisperEncoder(SpeechEncoder):
