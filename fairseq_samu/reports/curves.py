@@ -1,9 +1,6 @@
 """The training curve as SVG: one panel for each figure, so that no axis serves two units."""
 
-from collections.abc import Iterator, Sequence
-from html import escape
-
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 340, 220, 52, 16, 34, 36
+from fairseq_samu.reports.line_panel import Line, Panel, draw_panel
 
 PANELS = (
     ("Loss", (("train", "train_loss"), ("valid", "valid_loss"))),
@@ -25,34 +22,13 @@ def curves_svg(epochs: dict[str, list[dict[str, float]]]) -> str:
     images = []
     for title, sources in PANELS:
         lines = [
-            (kind, [(row["epoch"], row[key]) for row in epochs.get(kind, []) if key in row]) for kind, key in sources
+            Line([(row["epoch"], row[key]) for row in epochs.get(kind, []) if key in row], kind)
+            for kind, key in sources
         ]
-        lines = [(kind, points) for kind, points in lines if points]
+        lines = [line for line in lines if line.points]
         if lines:
-            images.append("".join(_panel(title, lines)))
+            count = len({x for line in lines for x, _ in line.points})
+            label = f"{title} over {count} epochs, last {lines[-1].points[-1][1]:.4g}"
+            caption = "dashed: training, solid: validation" if len(lines) > 1 else ""
+            images.append(draw_panel(Panel(title, lines, label, caption=caption)))
     return "\n".join(images)
-
-
-def _panel(title: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> Iterator[str]:
-    xs = [x for _, points in lines for x, _ in points]
-    ys = [y for _, points in lines for _, y in points]
-    low_x, high_x, low_y, high_y = min(xs), max(xs), min(ys), max(ys)
-
-    def place(x: float, y: float) -> str:
-        across = (x - low_x) / (high_x - low_x or 1) * (_WIDTH - _LEFT - _RIGHT) + _LEFT
-        down = _HEIGHT - _BOTTOM - (y - low_y) / (high_y - low_y or 1) * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{across:.1f},{down:.1f}"
-
-    yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" font-size="12"'
-    yield f' aria-label="{escape(title)} over {len(set(xs))} epochs, last {lines[-1][1][-1][1]:.4g}">'
-    yield f'<text x="{_LEFT}" y="18" font-weight="600">{escape(title)}</text>'
-    yield f'<path class="axis" d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}"/>'
-    for value, y in ((high_y, _TOP + 4), (low_y, _HEIGHT - _BOTTOM)):
-        yield f'<text class="quiet" x="{_LEFT - 6}" y="{y}" text-anchor="end">{value:.4g}</text>'
-    yield f'<text class="quiet" x="{_LEFT}" y="{_HEIGHT - 18}">epoch {low_x:g}</text>'
-    yield f'<text class="quiet" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 18}" text-anchor="end">{high_x:g}</text>'
-    for kind, points in lines:
-        yield f'<polyline class="{kind}" points="{" ".join(place(x, y) for x, y in points)}"/>'
-    if len(lines) > 1:
-        yield f'<text class="quiet" x="{_LEFT}" y="{_HEIGHT - 3}">dashed: training, solid: validation</text>'
-    yield "</svg>"

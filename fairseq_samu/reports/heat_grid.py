@@ -1,6 +1,6 @@
 """Cells and scale of a heat map, as SVG: the figure stands in its cell, colour only repeats it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple, Optional
 
@@ -50,14 +50,22 @@ def draw_cell(box: Box, title: str, text: str, step: Optional[int], framed: bool
     )
 
 
-def draw_scale(left: float, y: float, length: float) -> Iterator[str]:
-    """Draw the scale from 0 to 100 per cent, 32 pixels high with its figures."""
+def draw_scale(left: float, y: float, length: float, figures: Sequence[str] = ("0", "50", "100 %")) -> Iterator[str]:
+    """Draw the scale of colours, 32 pixels high with its figures.
+
+    Args:
+        left: where it begins.
+        y: upper side.
+        length: in pixels.
+        figures: at its beginning, middle and end.
+    """
     step = length / (NUM_STEPS + 1)
     for i in range(NUM_STEPS + 1):
         yield f'<rect class="q{i}" x="{left + i * step:.2f}" y="{y:g}" width="{step + 0.3:.2f}" height="8"/>'
-    for share, anchor, label in ((0.0, "start", "0"), (0.5, "middle", "50"), (1.0, "end", "100 %")):
+    for share, anchor, figure in zip((0.0, 0.5, 1.0), ("start", "middle", "end"), figures, strict=True):
         x = left + share * length
-        yield f'<text class="quiet" x="{x:g}" y="{y + 24:g}" text-anchor="{anchor}" font-size="12">{label}</text>'
+        place = f'x="{x:g}" y="{y + 24:g}" text-anchor="{anchor}"'
+        yield f'<text class="quiet" {place} font-size="12">{escape(figure)}</text>'
 
 
 def heat_map_style() -> str:

@@ -12,6 +12,7 @@ from fairseq_samu.errors import SamuError, explain
 from fairseq_samu.reports.colours import DARK_STOPS, LIGHT_STOPS, scale_rules, step_of
 from fairseq_samu.reports.heat_grid import Box, draw_cell, draw_scale
 from fairseq_samu.reports.language_names import name_language
+from fairseq_samu.reports.svg_file import as_svg_file
 
 MEASURES = {
     "r1": "Recall at 1",
@@ -24,13 +25,6 @@ MEASURES = {
 # Pixels of the user's coordinate system.
 _CELL_WIDTH, _CELL_HEIGHT, _GAP = 84, 46, 3
 _LEFT, _TOP, _RIGHT, _BOTTOM = 118, 92, 20, 62
-_FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif"
-
-_STYLE = (
-    f"text{{font-family:{_FONT};fill:#1b2733}}.paper{{fill:#fff}}.quiet{{fill:#536271}}"
-    ".empty{fill:#e6eaee}.own{fill:none;stroke:#1b2733;stroke-width:2}"
-)
-_DARK_STYLE = "text{fill:#e4ebf2}.paper{fill:#0d1117}.quiet{fill:#9fb0c0}.empty{fill:#222c38}.own{stroke:#e4ebf2}"
 
 
 def heat_map_svg(pairs: Mapping[str, Mapping[str, Any]], measure: str = "r1", inline: bool = False) -> str:
@@ -57,14 +51,15 @@ def heat_map_svg(pairs: Mapping[str, Mapping[str, Any]], measure: str = "r1", in
     columns.sort()
     width = _LEFT + len(columns) * _CELL_WIDTH + _RIGHT
     height = _TOP + len(rows) * _CELL_HEIGHT + _BOTTOM
-    parts = [*_opening(measure, width, height, inline, cells), *_axes(rows, columns)]
+    parts = [*_opening(measure, width, height, cells), *_axes(rows, columns)]
     for i, speech in enumerate(rows):
         for j, text in enumerate(columns):
             x, y = _LEFT + j * _CELL_WIDTH, _TOP + i * _CELL_HEIGHT
             figures = pairs.get(f"{speech}-{text}", {})
             parts.append(_cell(x, y, speech, text, cells.get((speech, text)), _tooltip(figures, measure)))
     parts += [*_legend(_TOP + len(rows) * _CELL_HEIGHT + 22, width), "</svg>"]
-    return "\n".join(parts) + "\n"
+    image = "\n".join(parts) + "\n"
+    return image if inline else as_svg_file(image, scale_rules(LIGHT_STOPS), scale_rules(DARK_STOPS))
 
 
 def split_pair(name: str) -> tuple[str, str]:
@@ -95,21 +90,12 @@ def _read_cells(pairs: Mapping[str, Mapping[str, Any]], measure: str) -> dict[tu
     return cells
 
 
-def _opening(
-    measure: str, width: int, height: int, inline: bool, cells: Mapping[tuple[str, str], float]
-) -> Iterator[str]:
+def _opening(measure: str, width: int, height: int, cells: Mapping[tuple[str, str], float]) -> Iterator[str]:
     name = MEASURES[measure]
     mean = sum(cells.values()) / len(cells)
     label = f"{name} in per cent by language of the speech and of the text; mean of {len(cells)} pairs {mean:.1f}"
-    space = "" if inline else ' xmlns="http://www.w3.org/2000/svg"'
-    yield f'<svg{space} class="heat" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
+    yield f'<svg class="heat" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
     yield f' aria-label="{escape(label)}" font-size="14">'
-    if not inline:
-        rules = f"{_STYLE}{scale_rules(LIGHT_STOPS)}"
-        dark = f"{_DARK_STYLE}{scale_rules(DARK_STOPS)}"
-        # The rules of the figures (.v0 ...) come after that of all text and win by being classes.
-        yield f"<style>{rules}@media(prefers-color-scheme:dark){{{dark}}}</style>"
-        yield f'<rect class="paper" width="{width}" height="{height}"/>'
     middle = _LEFT + (width - _LEFT - _RIGHT) / 2
     yield f'<text x="{middle:g}" y="24" text-anchor="middle" font-size="16" font-weight="600">{escape(name)}, %</text>'
 

@@ -16,20 +16,24 @@ def build_document(title: str, intro: str, sections: Iterable[str], name: str, s
         title: heading, plain text.
         intro: what the page is about, plain text.
         sections: HTML.
-        name: of the page; `NAME.css` beside this file is added to `page.css`, `NAME.js` is its script.
+        name: of the page; `NAME.css` beside this file is added to `page.css`, `NAME.js`, where there is one, is its
+            script.
         style: further CSS.
 
     Returns:
         HTML.
     """
     place = files("fairseq_samu.reports")
-    css, own_css, script = ((place / file).read_text("utf-8") for file in ("page.css", f"{name}.css", f"{name}.js"))
+    css, own_css = ((place / file).read_text("utf-8") for file in ("page.css", f"{name}.css"))
+    script = place / f"{name}.js"
     parts = [
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<style>{css}{own_css}{style}</style></head><body><main><h1>{escape(title)}</h1><p>{escape(intro)}</p>",
         *sections,
-        f"</main><script>{script}</script></body></html>",
+        "</main>",
+        f"<script>{script.read_text('utf-8')}</script>" if script.is_file() else "",
+        "</body></html>",
     ]
     return "\n".join(parts) + "\n"
 
