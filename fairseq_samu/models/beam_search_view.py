@@ -1,7 +1,7 @@
-"""A speech translation model as the host's sequence generator wants to see it."""
+"""A translation model as the host's sequence generator wants to see it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,21 @@ from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
 from fairseq_samu.models.mbart_decoder import EncodedUtterances, MBartDecoder
-from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
 from fairseq_samu.modules.decoder_attention import PastTokens
+
+
+class Translator(Protocol):
+    """What a search asks of a model."""
+
+    decoder: MBartDecoder | None
+
+    def encode_utterances(self, **net_input: Tensor) -> EncodedUtterances:
+        """Prepare a batch for the decoder."""
+        ...
+
+    def __call__(self, **net_input: Tensor) -> Any:
+        """Run the whole model; the output gives ``logits()``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,15 +64,16 @@ class SearchEncoder(nn.Module):
         model: the speech translation model.
     """
 
-    def __init__(self, model: SamuXlsrMbartModel) -> None:
+    def __init__(self, model: Translator) -> None:
         super().__init__()
         self.model = model
 
     def forward_torchscript(self, net_input: dict[str, Tensor]) -> SearchedUtterances:
         """Encode a batch, under the name by which the host asks for it."""
-        names = ("source", "padding_mask", "features")
-        encoded = self.model.encode(**{name: net_input[name] for name in names if name in net_input})
-        return SearchedUtterances(self.model.project_frames(encoded.frames, encoded.padding_mask))
+        names = ("source", "padding_mask", "features", "source_tokens")
+        return SearchedUtterances(
+            self.model.encode_utterances(**{name: net_input[name] for name in names if name in net_input})
+        )
 
     def reorder_encoder_out(self, encoder_out: SearchedUtterances, new_order: Tensor) -> SearchedUtterances:
         """Follow the search; see :meth:`SearchedUtterances.reorder`."""
@@ -104,7 +118,7 @@ class BeamSearchView(nn.Module):
         model: with a decoder.
     """
 
-    def __init__(self, model: SamuXlsrMbartModel) -> None:
+    def __init__(self, model: Translator) -> None:
         super().__init__()
         assert model.decoder is not None
         self.encoder = SearchEncoder(model)

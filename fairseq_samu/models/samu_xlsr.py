@@ -8,7 +8,7 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
-from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput
+from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoder_options import (
     SpeechEncoderOptions,
     build_configured_encoder,
@@ -180,35 +180,6 @@ class SamuXlsrModel(SpeechModel):
             if part is not None:
                 groups[f"head.{name}"] = list(part.parameters())
         return groups
-
-    def encode(
-        self,
-        source: Optional[Tensor] = None,
-        padding_mask: Optional[Tensor] = None,
-        row_ids: Optional[Tensor] = None,
-        features: Optional[Tensor] = None,
-        return_layers: bool = False,
-    ) -> SpeechEncoderOutput:
-        """Encode utterances.
-
-        Args:
-            source: (B, N) float wave at 16 kHz, or None where ``features`` are given.
-            padding_mask: (B, N), or (B, T) with features; bool, True = padding.
-            row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
-            features: (B, T, C or D) output of the same encoder at ``feature_stage``, computed before.
-            return_layers: hand out the layers that run, too.
-
-        Returns:
-            Frames with their mask.
-        """
-        draws = None if self.encoder_rests else self.draws_of(row_ids)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.encoder_rests):
-            if features is None:
-                return self.encoder(source, padding_mask, draws, return_layers)
-            if padding_mask is None:
-                padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
-            stage = self.feature_stage or 0
-            return self.encoder.run_from_stage(features, padding_mask, stage, draws, return_layers)
 
     def forward(
         self,

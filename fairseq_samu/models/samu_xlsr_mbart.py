@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-import torch
 from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.mbart_decoder import DECODER_GROUPS, EncodedUtterances, MBartDecoder, MBartDecoderConfig
-from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput
+from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoder_options import (
     SpeechEncoderOptions,
     build_configured_encoder,
@@ -207,37 +206,22 @@ class SamuXlsrMbartModel(SpeechModel):
 
     # ---- forward --------------------------------------------------------------------------------------------------
 
-    def encode(
-        self,
-        source: Optional[Tensor] = None,
-        padding_mask: Optional[Tensor] = None,
-        row_ids: Optional[Tensor] = None,
-        features: Optional[Tensor] = None,
-    ) -> SpeechEncoderOutput:
-        """Encode utterances.
-
-        Args:
-            source: (B, N) float wave at 16 kHz, or None where ``features`` are given.
-            padding_mask: (B, N), or (B, T) with features; bool, True = padding.
-            row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
-            features: (B, T, C or D) output of the encoder at ``feature_stage``.
-
-        Returns:
-            Frames with their mask.
-        """
-        draws = self.draws_of(row_ids)
-        if features is None:
-            return self.encoder(source, padding_mask, draws)
-        if padding_mask is None:
-            padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
-        return self.encoder.run_from_stage(features, padding_mask, self.feature_stage or 0, draws)
-
     def project_frames(self, frames: Tensor, padding_mask: Tensor) -> EncodedUtterances:
         """Prepare (B, T, D) frames of the encoder with their (B, T) mask for the decoder."""
         assert self.decoder is not None
         if self.length_adapter is not None:
             frames, padding_mask = self.length_adapter(frames, padding_mask)
         return self.decoder.project_frames(self.bridge(frames), padding_mask)
+
+    def encode_utterances(
+        self,
+        source: Optional[Tensor] = None,
+        padding_mask: Optional[Tensor] = None,
+        features: Optional[Tensor] = None,
+    ) -> EncodedUtterances:
+        """Prepare speech for a search by the decoder; see :meth:`encode` for the arguments."""
+        encoded = self.encode(source, padding_mask, None, features)
+        return self.project_frames(encoded.frames, encoded.padding_mask)
 
     def forward(
         self,
