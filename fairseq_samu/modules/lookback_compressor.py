@@ -99,6 +99,9 @@ class LookbackCompressor(nn.Module):
 
         Returns:
             (B, S, D) frames with their mask and segments; S is the largest number of segments of a row.
+
+        Raises:
+            ConfigError: there are labels but no logits, which the representative needs.
         """
         segments, flat, label_probs = self._cut(logits, padding_mask, labels)
         queries = represent_flat(frames, flat, self.representative, label_probs)
@@ -115,8 +118,7 @@ class LookbackCompressor(nn.Module):
             assert logits is not None
             labels = logits.argmax(dim=-1)
         label_probs = None
-        if self.representative in ("weighted", "softmax"):
-            assert logits is not None
+        if self.representative in ("weighted", "softmax") and logits is not None:
             log_probs = logits.log_softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
             label_probs = log_probs.gather(2, labels.masked_fill(padding_mask, 0)[:, :, None]).squeeze(2).exp()
         segments = find_segments(labels, padding_mask, self.blank, self.blanks, self.max_segments)
@@ -146,10 +148,13 @@ class LookbackCompressor(nn.Module):
         """Queries (B, heads, S, d), keys and values (B, heads, T, d), and the mask (B, 1, 1, T) of what is valid."""
         clean = frames.masked_fill(padding_mask[:, :, None], 0.0)
         asked = segments.spread(self.q_proj(self.query_norm(queries)))
-        parts = (self._split(part).transpose(1, 2) for part in (asked, self.k_proj(clean), self.v_proj(clean)))
+        # (B, T, D) -> (B, heads, T, d)
+        asked, keys, values = (
+            self._split(part).transpose(1, 2) for part in (asked, self.k_proj(clean), self.v_proj(clean))
+        )
         # a row without frames may attend to its padding, which is zero: without anything it would find no number
-        valid = ~padding_mask | padding_mask.all(dim=1, keepdim=True)
-        return (*parts, valid[:, None, None, :])
+        valid = torch.logical_not(padding_mask) | padding_mask.all(dim=1, keepdim=True)
+        return asked, keys, values, valid[:, None, None, :]
 
     def _look_everywhere(
         self, queries: Tensor, frames: Tensor, padding_mask: Tensor, segments: Segments, flat: FlatSegments

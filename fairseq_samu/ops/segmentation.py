@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.ops.masking import lengths_to_padding_mask, padding_mask_to_lengths
 from fairseq_samu.ops.segment_sums import softmax_by_segment, sum_by_segment
 
@@ -131,6 +132,9 @@ def represent(frames: Tensor, segments: Segments, how: str = "first", label_prob
 
     Returns:
         (B, S, D) in the dtype of ``frames``, zero at padding.
+
+    Raises:
+        ConfigError: the probabilities are needed and missing.
     """
     return segments.spread(represent_flat(frames, segments.flatten(), how, label_probs))
 
@@ -156,6 +160,9 @@ def weigh_frames(flat: FlatSegments, how: str, label_probs: Tensor | None, like:
 
     Returns:
         (F,) summing to 1 over each segment, in float32 or the wider dtype of ``like``.
+
+    Raises:
+        ConfigError: the probabilities are needed and missing.
     """
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     count = len(flat.lengths)
@@ -164,7 +171,8 @@ def weigh_frames(flat: FlatSegments, how: str, label_probs: Tensor | None, like:
     if how == "avg":
         return flat.lengths.to(dtype).reciprocal()[flat.segment_of]
     if label_probs is None:
-        raise ValueError(f"the representative `{how}` needs the probabilities of the labels")
+        mend = "Give them, or choose first or avg."
+        raise ConfigError(explain("", "label_probs", f"there for the representative {how}", label_probs, mend))
     probs = label_probs.flatten().index_select(0, flat.frames).to(dtype)
     if how == "softmax":
         return softmax_by_segment(probs[:, None], flat.segment_of, count).squeeze(1)
