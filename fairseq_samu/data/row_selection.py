@@ -17,13 +17,16 @@ IDS_SHOWN = 10
 SHARE_STREAM = 14
 
 
-def select_rows(manifest: Manifest, options: DatasetOptions, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def select_rows(
+    manifest: Manifest, options: DatasetOptions, rows: NDArray[np.int64], by_duration: bool = True
+) -> NDArray[np.int64]:
     """Choose rows by language, and those of a training set by duration and share.
 
     Args:
         manifest: rows.
         options: languages, limits on duration, share.
         rows: (R,) int64 to choose from.
+        by_duration: False where no speech is read.
 
     Returns:
         (R',) int64, in their order.
@@ -39,7 +42,7 @@ def select_rows(manifest: Manifest, options: DatasetOptions, rows: NDArray[np.in
         rows = rows[np.isin(rows, of_languages)]
     if not options.training:
         return rows
-    return _share_of(manifest, _of_duration(manifest, rows, options), options)
+    return _share_of(manifest, _of_duration(manifest, rows, options) if by_duration else rows, options)
 
 
 def rows_of_languages(manifest: Manifest, languages: Collection[str]) -> NDArray[np.int64]:

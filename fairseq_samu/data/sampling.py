@@ -24,24 +24,28 @@ def language_probabilities(counts: Sequence[int], alpha: float) -> NDArray[np.fl
     return powered / powered.sum()
 
 
-def epoch_quotas(counts: Sequence[int], alpha: float) -> NDArray[np.int64]:
-    """Rows of each language in one epoch, which is as long as the data.
+def epoch_quotas(counts: Sequence[int], alpha: float, total: int | None = None) -> NDArray[np.int64]:
+    """Rows of each language in one epoch.
 
     Args:
         counts: (L,) rows of each language.
         alpha: see ``language_probabilities``.
+        total: rows of the epoch; None for as many as there are.
 
     Returns:
-        (L,) int64 that sum to ``sum(counts)``: whole parts first, the rest to the largest remainders.
+        (L,) int64 that sum to ``total``: whole parts first, the rest to the largest remainders.
     """
-    wanted = language_probabilities(counts, alpha) * sum(counts)
+    total = sum(counts) if total is None else total
+    wanted = language_probabilities(counts, alpha) * total
     quotas = np.floor(wanted).astype(np.int64)
-    rest = int(sum(counts) - quotas.sum())
+    rest = int(total - quotas.sum())
     quotas[np.argsort(quotas - wanted, kind="stable")[:rest]] += 1
     return quotas
 
 
-def sample_epoch(language_ids: NDArray[np.int64], alpha: float, seed: int, epoch: int) -> NDArray[np.int64]:
+def sample_epoch(
+    language_ids: NDArray[np.int64], alpha: float, seed: int, epoch: int, total: int | None = None
+) -> NDArray[np.int64]:
     """Rows of one epoch.
 
     Each language is an endless stream of its shuffled rows, cut into epochs: no row comes a second time before all of
@@ -52,15 +56,16 @@ def sample_epoch(language_ids: NDArray[np.int64], alpha: float, seed: int, epoch
         alpha: 1 takes every row once an epoch; less favours the small languages.
         seed: of the shuffling.
         epoch: 1-based.
+        total: rows of an epoch, the same in all of them; None for as many as there are.
 
     Returns:
-        (R,) int64 row indices, in no useful order.
+        (total,) int64 row indices, in no useful order.
     """
     rows = np.arange(len(language_ids))
-    if alpha == 1.0 or len(rows) == 0:
-        return rows
+    if (alpha == 1.0 and total is None) or len(rows) == 0 or total == 0:
+        return rows if total is None else rows[:0]
     counts = np.bincount(language_ids)
-    quotas = epoch_quotas(counts.tolist(), alpha)
+    quotas = epoch_quotas(counts.tolist(), alpha, total)
     chosen = [
         _stream(rows[language_ids == language], (epoch - 1) * int(quota), int(quota), (seed, language))
         for language, quota in enumerate(quotas)

@@ -5,23 +5,21 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from fairseq.data import FairseqDataset
 from numpy.typing import NDArray
 
 from fairseq_samu.data.audio import read_audio, read_audio_bytes
 from fairseq_samu.data.augmentation import perturb_speed
-from fairseq_samu.data.batching import make_batches, order_by_length, padding_share
-from fairseq_samu.data.collate import Item, Target, collate
+from fairseq_samu.data.collate import Item, Target
 from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
 from fairseq_samu.data.feature_cache import FeatureCache, audio_key
 from fairseq_samu.data.manifest import Manifest
-from fairseq_samu.data.row_selection import select_rows
-from fairseq_samu.data.sampling import sample_epoch
+from fairseq_samu.data.row_dataset import RowDataset, Texts
+from fairseq_samu.data.targets import SourceTexts
 from fairseq_samu.errors import AudioError, ManifestError, explain
 
 logger = logging.getLogger(__name__)
 
-ORDER_STREAM, SPEED_STREAM, AUGMENT_STREAM = 11, 12, 13
+SPEED_STREAM, AUGMENT_STREAM = 12, 13
 
 
 class TextTable(Protocol):
@@ -32,35 +30,7 @@ class TextTable(Protocol):
         ...
 
 
-class Texts(Protocol):
-    """What the dataset asks of target texts: those of a decoder, or labels of concepts."""
-
-    task: str
-
-    @property
-    def pad(self) -> int:
-        """Id of the padding token."""
-        ...
-
-    @property
-    def has_texts(self) -> bool:
-        """Whether the manifest has the column of texts."""
-        ...
-
-    def tag(self, index: int) -> int | None:
-        """Language tag that a row's target begins with, if any."""
-        ...
-
-    def tokens(self, index: int) -> NDArray[np.int64] | None:
-        """Tokens (U,) of a row, with an end."""
-        ...
-
-    def distinct_recordings(self) -> NDArray[np.int64]:
-        """Rows to train on, (R,) int64."""
-        ...
-
-
-class SpeechTextDataset(FairseqDataset):
+class SpeechTextDataset(RowDataset):
     """Rows of a manifest with audio, teacher embedding, target text and language.
 
     Indices are rows of the manifest. What is drawn depends on seed, epoch and row alone, never on the order of
@@ -71,6 +41,7 @@ class SpeechTextDataset(FairseqDataset):
         options: how they are read.
         teacher: table of embeddings for ``options.text_column``, or None.
         targets: what a model learns to write, or None.
+        transcripts: what is said, handed out beside the targets, or None.
     """
 
     def __init__(
@@ -79,84 +50,19 @@ class SpeechTextDataset(FairseqDataset):
         options: DatasetOptions,
         teacher: TextTable | None = None,
         targets: Texts | None = None,
+        transcripts: SourceTexts | None = None,
     ) -> None:
-        self.manifest = manifest
-        self.options = options
         self.teacher = teacher
-        self.targets = targets
+        self.transcripts = transcripts
         self.cache: FeatureCache | None = None
-        self.epoch = 1
         self.lengths = np.asarray(manifest.n_frames, dtype=np.int64)
-        self.language_ids = np.asarray(manifest.language_ids, dtype=np.int64)
-        self.rows = self._usable_rows()
-
-    def _usable_rows(self) -> NDArray[np.int64]:
-        """Rows that this data set hands out; the others are counted and named."""
-        distinct = self.options.training and self.targets is not None
-        rows = self.targets.distinct_recordings() if distinct and self.targets else np.arange(len(self.manifest))
-        return select_rows(self.manifest, self.options, rows)
-
-    @property
-    def has_texts(self) -> bool:
-        """Whether rows have target texts."""
-        return self.targets is not None and self.targets.has_texts
+        super().__init__(manifest, options, targets)
 
     # ---- what the host asks -------------------------------------------------------------------------------------
-
-    @property
-    def can_reuse_epoch_itr_across_epochs(self) -> bool:
-        """Training batches are drawn anew every epoch, others stay."""
-        return not self.options.training
-
-    def set_epoch(self, epoch: int) -> None:
-        """Name the epoch that draws depend on, 1-based."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def num_tokens(self, index: int) -> int:
-        """Samples of a row as it will be read in this epoch."""
-        return int(self.num_tokens_vec(np.asarray([index]))[0])
 
     def num_tokens_vec(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Samples of rows as they will be read in this epoch, (R,) int64."""
         return np.ceil(self.lengths[indices] / self.speeds(indices)).astype(np.int64)
-
-    def size(self, index: int) -> int:
-        """As ``num_tokens``."""
-        return self.num_tokens(index)
-
-    def ordered_indices(self) -> NDArray[np.int64]:
-        """Rows of this epoch in the order of batching: balanced, and nearly sorted by length."""
-        chosen = self.rows
-        rng = None
-        if self.options.training:
-            rng = np.random.default_rng([self.options.seed, ORDER_STREAM, self.epoch])
-            if self.options.sampling_alpha != 1.0 and len(self.language_ids):
-                ids = self.language_ids[self.rows]
-                chosen = self.rows[sample_epoch(ids, self.options.sampling_alpha, self.options.seed, self.epoch)]
-        return order_by_length(chosen, self.num_tokens_vec(chosen), rng)
-
-    def batch_by_size(
-        self,
-        indices: NDArray[np.int64],
-        max_tokens: int | None = None,
-        max_sentences: int | None = None,
-        required_batch_size_multiple: int = 1,
-    ) -> list[list[int]]:
-        """Cut rows into batches; unlike the host's this keeps every row, whatever the multiple."""
-        lengths = self.num_tokens_vec(indices)
-        batches = make_batches(indices, lengths, max_tokens, max_sentences)
-        place = np.zeros(len(self.manifest), dtype=np.int64)
-        place[indices] = lengths
-        share = padding_share(batches, place)
-        logger.info(f"{self.manifest.path}: {len(indices)} rows in {len(batches)} batches, {share:.1%} of it padding")
-        return batches
-
-    def filter_indices_by_size(self, indices: NDArray[np.int64], max_sizes: Any) -> tuple[NDArray[np.int64], list[int]]:
-        """Keep all rows: this dataset's limits are in seconds and were applied with their reason."""
-        return indices, []
 
     def __getitem__(self, index: int) -> Item | None:
         row = self.manifest[int(index)]
@@ -183,15 +89,12 @@ class SpeechTextDataset(FairseqDataset):
         source = wave.astype(np.float64) if self.options.double_waves else wave
         return Item(int(index), len(wave), source, None, teacher, language, target)
 
-    def collater(self, samples: list[Item | None]) -> dict[str, Any]:
-        """See ``collate.collate``."""
-        return collate(samples)
-
     def _target_of(self, index: int) -> Target | None:
         texts = self.targets
         if texts is None:
             return None
-        return Target(texts.task, texts.tag(index), texts.pad, texts.tokens(index))
+        transcript = self.transcripts.pieces(index) if self.transcripts is not None else None
+        return Target(texts.task, texts.tag(index), texts.pad, texts.tokens(index), transcript)
 
     # ---- reading ------------------------------------------------------------------------------------------------
 

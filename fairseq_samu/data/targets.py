@@ -1,4 +1,4 @@
-"""Which text of a row a decoder learns to write: its translation or its transcript."""
+"""Which text of a row a decoder learns to write, its translation or its transcript, and which text it may read."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,22 @@ class TaskColumns:
     Attributes:
         text: what is written.
         language: its language.
+        source: the text that is read instead of speech; empty where speech is.
     """
 
     text: str
     language: str
+    source: str = ""
 
 
-TASK_COLUMNS = {"st": TaskColumns("tgt_text", "tgt_lang"), "asr": TaskColumns("src_text", "src_lang")}
-"""Columns by task: speech translation and speech recognition."""
+TASK_COLUMNS = {
+    "st": TaskColumns("tgt_text", "tgt_lang"),
+    "asr": TaskColumns("src_text", "src_lang"),
+    "mt": TaskColumns("tgt_text", "tgt_lang", "src_text"),
+}
+"""Columns by task: speech translation, speech recognition and text translation."""
+TEXT_PAIR_COLUMNS = ("id", "src_text", "src_lang", "tgt_text", "tgt_lang")
+"""Columns of a manifest without speech, for text translation."""
 MARKS = 3
 """Tokens of a target that stand for no character of its text: tag, first space, end."""
 WIDEST = 4
@@ -35,13 +43,42 @@ def required_columns(tasks: list[str], with_text: bool, language: str) -> list[s
     """Columns that a manifest must have, filled in every row.
 
     Args:
-        tasks: keys of ``TASK_COLUMNS``.
-        with_text: whether texts are needed, as in training.
+        tasks: keys of ``TASK_COLUMNS``. Where none of them reads speech, columns of recordings are not needed.
+        with_text: whether texts to be written are needed, as in training.
         language: the language of all texts, where the manifest need not name one.
     """
     columns = [TASK_COLUMNS[task] for task in tasks]
+    base = TEXT_PAIR_COLUMNS[:1] if all(column.source for column in columns) else REQUIRED_COLUMNS
     texts = [column.text for column in columns] if with_text else []
-    return [*REQUIRED_COLUMNS, *texts, *([] if language else [column.language for column in columns])]
+    sources = [column.source for column in columns if column.source]
+    languages = [] if language else [column.language for column in columns]
+    return list(dict.fromkeys([*base, *texts, *sources, *languages]))
+
+
+class SourceTexts:
+    """Pieces of the source texts of a manifest: what is said, or what is to be translated.
+
+    Args:
+        manifest: rows with ``src_text``.
+        vocabulary: turns text into tokens.
+    """
+
+    def __init__(self, manifest: Manifest, vocabulary: Vocabulary) -> None:
+        self.manifest = manifest
+        self.vocabulary = vocabulary
+
+    def pieces(self, index: int) -> NDArray[np.int64]:
+        """Pieces (U,) of a row's source, without tag and end; ``<unk>`` where the vocabulary keeps nothing of it.
+
+        Raises:
+            ManifestError: the text is empty.
+        """
+        text = self.manifest[index].src_text or ""
+        if not text.strip():
+            where, mend = self.manifest.where(index), "Fill it in, or remove the row."
+            raise ManifestError(explain(where, "src_text", "filled in every row", "", mend))
+        pieces = self.vocabulary.encode(text)[:-1]
+        return pieces if len(pieces) else np.array([self.vocabulary.unk], dtype=np.int64)
 
 
 class TargetTexts:

@@ -1,0 +1,100 @@
+"""What the host asks of a data set, answered alike by all of them."""
+
+import logging
+from typing import Any
+
+import numpy as np
+from fairseq.data import FairseqDataset
+from numpy.typing import NDArray
+
+from fairseq_samu.data.batching import make_batches, padding_share
+from fairseq_samu.data.collate import collate
+from fairseq_samu.data.dataset_options import DatasetOptions
+
+logger = logging.getLogger(__name__)
+
+
+class HostDataset(FairseqDataset):
+    """Rows that the host cuts into batches, none of them lost.
+
+    What is drawn depends on seed, epoch and row alone, never on the order of reading, the number of data workers or an
+    interruption.
+
+    Args:
+        name: for the log.
+        options: how rows become items.
+    """
+
+    def __init__(self, name: str, options: DatasetOptions) -> None:
+        self.name = name
+        self.options = options
+
+    # ---- what each kind answers for itself ----------------------------------------------------------------------
+
+    @property
+    def num_indices(self) -> int:
+        """Least number above every index."""
+        raise NotImplementedError
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether rows have target texts."""
+        raise NotImplementedError
+
+    def num_tokens_vec(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Length of rows as they will be read in this epoch, (R,) int64: samples, or tokens of texts."""
+        raise NotImplementedError
+
+    def draw(self, total: int) -> NDArray[np.int64]:
+        """Rows of this epoch where an epoch has a given number of them, in the order of batching.
+
+        Args:
+            total: rows of an epoch, the same in all epochs.
+
+        Returns:
+            (total,) int64; no row comes a second time before all came once.
+        """
+        raise NotImplementedError
+
+    # ---- what is alike ------------------------------------------------------------------------------------------
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        """Training batches are drawn anew every epoch, others stay."""
+        return not self.options.training
+
+    def num_tokens(self, index: int) -> int:
+        """Length of a row as it will be read in this epoch."""
+        return int(self.num_tokens_vec(np.asarray([index]))[0])
+
+    def size(self, index: int) -> int:
+        """As ``num_tokens``."""
+        return self.num_tokens(index)
+
+    def token_limit(self, max_tokens: int | None) -> int | None:
+        """Most samples or tokens of a batch, padding included, given the host's limit."""
+        return max_tokens
+
+    def batch_by_size(
+        self,
+        indices: NDArray[np.int64],
+        max_tokens: int | None = None,
+        max_sentences: int | None = None,
+        required_batch_size_multiple: int = 1,
+    ) -> list[list[int]]:
+        """Cut rows into batches; unlike the host's this keeps every row, whatever the multiple."""
+        lengths = self.num_tokens_vec(indices)
+        batches = make_batches(indices, lengths, self.token_limit(max_tokens), max_sentences)
+        place = np.zeros(self.num_indices, dtype=np.int64)
+        place[indices] = lengths
+        share = padding_share(batches, place)
+        logger.info(f"{self.name}: {len(indices)} rows in {len(batches)} batches, {share:.1%} of it padding")
+        return batches
+
+    def filter_indices_by_size(self, indices: NDArray[np.int64], max_sizes: Any) -> tuple[NDArray[np.int64], list[int]]:
+        """Keep all rows: the data sets' own limits were applied with their reason."""
+        return indices, []
+
+    def collater(self, samples: list[Any]) -> dict[str, Any]:
+        """See ``collate.collate``."""
+        return collate(samples)
