@@ -184,8 +184,9 @@ class LookbackCompressor(nn.Module):
             queries = represent_flat(frames, flat, self.representative, label_probs)
             if self.scope == "global":
                 asked, keys, _, valid = self._project_everything(queries, frames, padding_mask, segments)
-                scores = torch.matmul(asked, keys.transpose(2, 3)).float() / math.sqrt(keys.size(-1))
-                weights = scores.masked_fill(~valid, -torch.inf).softmax(dim=-1).mean(dim=1)
+                scores = torch.matmul(asked, keys.transpose(2, 3)) / math.sqrt(keys.size(-1))
+                wide = torch.promote_types(scores.dtype, torch.float32)
+                weights = scores.masked_fill(~valid, -torch.inf).softmax(dim=-1, dtype=wide).mean(dim=1)
                 return weights.masked_fill(segments.padding_mask[:, :, None] | padding_mask[:, None, :], 0.0)
             if self.scope == "segment":
                 kept = frames.flatten(0, 1).index_select(0, flat.frames)
