@@ -188,6 +188,11 @@ class SamuXlsrMbartModel(SpeechModel):
             groups[self.group_of(name)].append(parameter)
         return {group: parameters for group, parameters in groups.items() if parameters}
 
+    @property
+    def has_ctc(self) -> bool:
+        """Whether the model writes transcripts by CTC."""
+        return self.ctc_head is not None
+
     def train(self, mode: bool = True) -> "SamuXlsrMbartModel":
         """Switch the mode of all that is tuned; what is frozen stays in evaluation mode."""
         set_training(self, mode)
