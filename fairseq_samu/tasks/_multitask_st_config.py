@@ -1,22 +1,35 @@
 """Options of the task multitask_st."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from omegaconf import II
 
 from fairseq_samu.data.targets import TASK_COLUMNS
 from fairseq_samu.errors import ConfigError, explain, report_all
-from fairseq_samu.tasks._speech_data_config import SpeechDataConfig, find_data_faults
+from fairseq_samu.tasks._speech_data_config import find_data_faults
+from fairseq_samu.tasks._task_mixing_config import (
+    TaskMixingConfig,
+    find_mixing_faults,
+    parse_extra_manifests,
+    parse_pairs,
+    parse_task_ratios,
+    reads_speech,
+)
 
 
 @dataclass
-class MultitaskStConfig(SpeechDataConfig):
+class MultitaskStConfig(TaskMixingConfig):
     """Options of the task multitask_st."""
 
     tasks: str = field(
-        default="st", metadata={"help": "what is learnt or decoded: st (tgt_text), asr (src_text), or st,asr"}
+        default="st",
+        metadata={
+            "help": "what is learnt or decoded: st (speech to tgt_text), asr (speech to src_text), mt (src_text to "
+            "tgt_text, without speech), or several such as st,asr,mt, the main one first"
+        },
     )
     target_language: str = field(
         default="", metadata={"help": "language of all targets (default: as tgt_lang, or src_lang for asr, says)"}
@@ -37,6 +50,13 @@ class MultitaskStConfig(SpeechDataConfig):
         metadata={
             "help": "keep only the tokens of the texts in these manifests, comma-separated, such as train.tsv,valid.tsv"
         },
+    )
+    shared_asr: bool = field(
+        default=False,
+        metadata={"help": "asr, in joint batches, learns from the speech of the main task's own rows, read once"},
+    )
+    ctc_decoding: bool = field(
+        default=False, metadata={"help": "decode by CTC's best path although there is a decoder"}
     )
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
@@ -62,11 +82,7 @@ def parse_added_languages(text: str) -> list[tuple[str, str]]:
     Raises:
         ConfigError: an item is no pair.
     """
-    pairs = [tuple(part.strip().split("=")) for part in text.split(",") if part.strip()]
-    if any(len(pair) != 2 for pair in pairs):
-        mend = "Write for example --added-languages be=ru,ca=es."
-        raise ConfigError(explain("", "added_languages", "pairs LANGUAGE=RELATIVE", text, mend))
-    return [(pair[0], pair[1]) for pair in pairs]
+    return parse_pairs(text, "added_languages", "LANGUAGE=RELATIVE", "be=ru,ca=es")
 
 
 def manifests_to_trim_by(cfg: MultitaskStConfig) -> list[Path]:
@@ -81,11 +97,23 @@ def validate(cfg: MultitaskStConfig) -> None:
         ConfigError: options are missing or out of their range.
     """
     faults = find_data_faults(cfg, "multitask_st")
-    for parse, text in ((parse_tasks, cfg.tasks), (parse_added_languages, cfg.added_languages)):
+
+    def read(parse: Callable[[str], Any], text: str) -> Any:
+        """What an option says, empty where it is at fault."""
         try:
-            parse(text)
+            return parse(text)
         except ConfigError as error:
             faults.append(str(error))
+            return parse("") if parse is not parse_tasks else []
+
+    read(parse_added_languages, cfg.added_languages)
+    tasks = read(parse_tasks, cfg.tasks)
+    if tasks:
+        extra = read(parse_extra_manifests, cfg.extra_manifests)
+        faults += find_mixing_faults(cfg, tasks, extra, read(parse_task_ratios, cfg.task_ratios))
+    if tasks and cfg.feature_cache and not any(map(reads_speech, tasks)):
+        rule = "left out where no speech is read"
+        faults.append(explain("multitask_st", "feature_cache", rule, cfg.feature_cache, "Leave it out."))
     for path in manifests_to_trim_by(cfg):
         if not path.is_file():
             faults.append(explain("multitask_st", "trim_vocabulary", "manifests", path, "Check the path."))
