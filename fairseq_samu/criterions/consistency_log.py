@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fairseq_samu.errors import ConfigError, explain
 
+BEGIN = b'{"update": '  # of every line
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -61,7 +63,7 @@ class ConsistencyLog:
         content = self.path.read_bytes()
         kept = 0
         for number, line in enumerate(content.splitlines(keepends=True), 1):
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and line[: len(BEGIN)] == BEGIN[: len(line)]:
                 break
             if self._update_of(line, number) > update:
                 break
