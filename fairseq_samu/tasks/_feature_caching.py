@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from fairseq_samu.checkpoints.key_report import fingerprint
 from fairseq_samu.data.collate import pad
 from fairseq_samu.data.feature_cache import FeatureCache
-from fairseq_samu.data.multitask_dataset import MultitaskDataset
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
+from fairseq_samu.data.stacked_datasets import StackedDatasets
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoders import TRAINING_OPTIONS
 
 logger = logging.getLogger(__name__)
 BATCH_SAMPLES = 16000 * 60
-CachedDataset = SpeechTextDataset | MultitaskDataset
+CachedDataset = SpeechTextDataset | StackedDatasets
 
 
 def fingerprint_encoder(encoder: SpeechEncoder, stage: int) -> str:

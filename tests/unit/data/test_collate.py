@@ -75,3 +75,39 @@ def test_a_set_to_decode_has_tags_alone():
 def test_without_targets_there_is_no_key_of_theirs():
     batch = collate([Item(0, 4, wave(4))])
     assert not {"task", "target", "target_tag", "target_lengths"} & set(batch)
+    assert not {"transcript", "transcript_lengths"} & set(batch)
+
+
+def test_transcripts_stand_beside_the_targets_where_every_row_has_one():
+    said = [np.array([5, 6, 7]), np.array([8])]
+    tokens = np.array([9, 5, 2])
+    items = [Item(n, 4, wave(4), target=Target("st", 9, 1, tokens, text)) for n, text in enumerate(said)]
+    batch = collate(items)
+    assert batch["transcript"].tolist() == [[5, 6, 7], [8, 1, 1]]
+    assert batch["transcript_lengths"].tolist() == [3, 1]
+    batch = collate([items[0], Item(2, 4, wave(4), target=Target("st", 9, 1, tokens))])
+    assert not {"transcript", "transcript_lengths"} & set(batch)
+
+
+def pair(index, source, target):
+    length = len(source) + (len(target) if target is not None else 0)
+    written = Target("mt", 9, 1, None if target is None else np.array(target))
+    return Item(index, length, target=written, source_tokens=np.array(source))
+
+
+def test_texts_stand_in_for_speech():
+    batch = collate([pair(4, [5, 6, 7], [9, 5, 2]), pair(3, [8], [9, 7, 7, 2])])
+    assert batch["task"] == "mt"
+    assert set(batch["net_input"]) == {"source_tokens", "prev_output_tokens"}
+    assert batch["net_input"]["source_tokens"].tolist() == [[5, 6, 7], [8, 1, 1]]
+    assert batch["net_input"]["source_tokens"].dtype == torch.int64
+    assert batch["net_input"]["prev_output_tokens"].tolist() == [[2, 9, 5, 2], [2, 9, 7, 7]]
+    assert batch["id"].tolist() == [4, 3]
+    assert (batch["nsentences"], batch["ntokens"], batch["grid"], batch["num_skipped"]) == (2, 11, 12, 0)
+
+
+def test_texts_to_decode_have_a_tag_alone():
+    batch = collate([pair(0, [5, 6], None)])
+    assert batch["target"] is None
+    assert batch["target_tag"].tolist() == [9]
+    assert set(batch["net_input"]) == {"source_tokens"}

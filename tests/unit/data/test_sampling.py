@@ -46,3 +46,25 @@ def test_an_epoch_depends_on_its_number_alone():
     ids = np.array([0] * 7 + [1] * 3)
     assert (sample_epoch(ids, 0.3, 5, 6) == sample_epoch(ids, 0.3, 5, 6)).all()
     assert (sample_epoch(ids, 0.3, 5, 6) != sample_epoch(ids, 0.3, 5, 7)).any()
+
+
+def test_quotas_of_a_given_total():
+    assert epoch_quotas([30, 10], 1.0, 8).tolist() == [6, 2]
+    assert epoch_quotas([30, 10], 0.0, 7).tolist() == [4, 3]
+    assert epoch_quotas([30, 10], 0.5, 1000).tolist() == [634, 366]  # 3^.5 : 1
+
+
+@pytest.mark.parametrize("total", [0, 1, 3, 7, 16])
+def test_epochs_of_any_length_use_all_rows_before_one_repeats(total):
+    ids = np.zeros(7, dtype=np.int64)
+    drawn = [sample_epoch(ids, 1.0, 5, epoch, total) for epoch in range(1, 15)]
+    assert all(len(rows) == total for rows in drawn)
+    stream = np.concatenate(drawn)
+    for start in range(0, len(stream) - 6, 7):
+        assert sorted(stream[start : start + 7]) == list(range(7))
+
+
+def test_a_given_total_keeps_the_shares_of_languages():
+    ids = np.array([0] * 9 + [1] * 3)
+    assert np.bincount(ids[sample_epoch(ids, 1.0, 5, 2, 8)]).tolist() == [6, 2]
+    assert np.bincount(ids[sample_epoch(ids, 0.0, 5, 2, 8)]).tolist() == [4, 4]

@@ -7,7 +7,7 @@ pytest.importorskip("fairseq", reason="the vocabulary is the host's kind")
 
 from fairseq_samu.data.language_tags import look_up_tag
 from fairseq_samu.data.manifest import read_manifest, write_manifest
-from fairseq_samu.data.targets import TargetTexts, required_columns
+from fairseq_samu.data.targets import SourceTexts, TargetTexts, required_columns
 from fairseq_samu.errors import ManifestError
 
 
@@ -26,12 +26,14 @@ TAGS = {"en": 10, "de": 11, "cs": 12}
 
 class FakeVocabulary:
     pad = 1
+    unk = 3
 
     def tag(self, language):
         return look_up_tag(TAGS, language)
 
     def encode(self, text, language=None):
-        return np.array([self.tag(language), *map(ord, text), 2])
+        tag = [] if language is None else [self.tag(language)]
+        return np.array([*tag, *map(ord, text.strip("#")), 2])
 
 
 @pytest.fixture
@@ -112,3 +114,29 @@ def test_a_missing_column_is_one_error(manifest, tmp_path):
     manifest(columns=("id", "audio", "n_frames", "src_text"))
     with pytest.raises(ManifestError, match="tgt_text"):
         read_manifest(tmp_path / "rows.tsv", required_columns(["st"], True, "en"))
+
+
+def test_columns_of_text_translation_need_no_recordings():
+    assert required_columns(["mt"], True, "") == ["id", "tgt_text", "src_text", "tgt_lang"]
+    assert required_columns(["mt"], False, "en") == ["id", "src_text"]
+    everything = ["id", "audio", "n_frames", "tgt_text", "src_text", "tgt_lang", "src_lang"]
+    assert required_columns(["st", "asr", "mt"], True, "") == everything
+
+
+def test_a_source_has_neither_tag_nor_end(manifest):
+    rows = [
+        row("1", "a.wav", "ano", "yes", "en"),
+        row("2", "b.wav", "##", "no", "en"),
+        row("3", "c.wav", "", "no", "en"),
+    ]
+    sources = SourceTexts(manifest(rows), FakeVocabulary())
+    assert sources.pieces(0).tolist() == list(map(ord, "ano"))
+    assert sources.pieces(1).tolist() == [3]  # the vocabulary keeps nothing of it
+    with pytest.raises(ManifestError, match=r"rows\.tsv:4: `src_text` must be filled in every row"):
+        sources.pieces(2)
+
+
+def test_text_translation_writes_the_translation_of_every_row(manifest):
+    texts = TargetTexts(manifest(), FakeVocabulary(), "mt")
+    assert texts.tokens(1).tolist() == [11, ord("j"), ord("a"), 2]
+    assert texts.distinct_recordings().tolist() == [0, 1, 2]
