@@ -45,22 +45,25 @@ class PretrainedText:
     relatives: list[int]
     kept: Tensor | None
 
-    def decoder_config(self, text: str) -> str:
-        """Sizes of the decoder as JSON: those of the file, or those given, over mBART-50's."""
-        sizes = {**self.loaded.config} if self.loaded else parse_sizes("decoder_config", text or "{}")
+    def configure(self, model_cfg: Any) -> None:
+        """Write the sizes of the decoder: those of the file, or those given, over mBART-50's."""
+        given = parse_sizes("decoder_config", model_cfg.decoder_config or "{}")
+        sizes = {**self.loaded.config} if self.loaded else given
         sizes.pop("tied", None)
         sizes["vocabulary_size"] = len(self.vocabulary)
         sizes["num_added_tags"] = len(self.relatives)
-        return json.dumps(sizes)
+        model_cfg.decoder_config = json.dumps(sizes)
 
-    def load_into(self, decoder: MBartDecoder, path: str) -> None:
-        """Copy the file's weights into a decoder of this vocabulary.
+    def load_into(self, model: Any, model_cfg: Any) -> None:
+        """Copy the file's weights into the decoder of a model of this vocabulary.
 
         Raises:
             CheckpointError: they do not fit.
         """
-        if self.loaded is None or not self.loaded.state:
+        decoder: MBartDecoder | None = model.decoder
+        if decoder is None or self.loaded is None or not self.loaded.state:
             return
+        path = model_cfg.decoder_path
         state = dict(self.loaded.state)
         embedding = state["embed_tokens.weight"]
         if self.relatives:
@@ -83,7 +86,8 @@ def read_pretrained_text(cfg: MultitaskStConfig, model_cfg: Any) -> PretrainedTe
         ConfigError: there is no vocabulary, or it lacks a language.
         CheckpointError: the decoder's folder is incomplete or damaged.
     """
-    loaded = read_mbart(model_cfg.decoder_path) if model_cfg.decoder_path else None
+    path = getattr(model_cfg, "decoder_path", "")
+    loaded = read_mbart(path) if path else None
     if loaded is not None:
         vocabulary = Vocabulary.from_tokens(loaded.tokens, loaded.sentencepiece)
     else:
@@ -96,7 +100,7 @@ def read_pretrained_text(cfg: MultitaskStConfig, model_cfg: Any) -> PretrainedTe
         whole = len(vocabulary)
         vocabulary.trim(kept)
         logger.info(f"vocabulary trimmed from {whole:,} to {len(vocabulary):,} tokens")
-    if model_cfg.decoder_from_scratch and loaded is not None:
+    if loaded is not None and model_cfg.decoder_from_scratch:
         loaded.state.clear()
     return PretrainedText(vocabulary, loaded, relatives, kept)
 

@@ -49,8 +49,10 @@ def build_dataset(
             texts that are too long are left out of training instead, and counted.
     """
     reader = _SplitReader(cfg, vocabulary, split, for_decoding, max_positions)
-    parts = {task: reader.read_task(task) for task in reader.tasks}
-    if cfg.joint_tasks and reader.options.training:
+    joint = cfg.joint_tasks and reader.options.training
+    left_out = ("asr",) if joint and cfg.shared_asr else ()  # it learns from the main task's rows
+    parts = {task: reader.read_task(task) for task in reader.tasks if task not in left_out}
+    if joint:
         return JointTaskDataset(parts, parse_task_ratios(cfg.task_ratios), cfg.seed)
     return MultitaskDataset(parts) if len(parts) > 1 else parts[reader.tasks[0]]
 

@@ -7,8 +7,7 @@ from fairseq.sequence_scorer import SequenceScorer
 
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.beam_search_view import BeamSearchView
-from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
-from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks
+from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech
 
 WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_step", "retain_iter_history")
 """Options of the host that need tokens in the source, or a decoder of another kind."""
@@ -16,9 +15,12 @@ WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_
 NEEDING_TEXTS = ("score_reference", "prefix_size")
 
 
-def validate_search(
-    cfg: MultitaskStConfig, options: Any, models: Sequence[SamuXlsrMbartModel], has_texts: bool
-) -> None:
+def decodes_by_ctc(cfg: MultitaskStConfig, models: Sequence[Any]) -> bool:
+    """Whether CTC decodes: where no model has a decoder, or the user wants it."""
+    return cfg.ctc_decoding is True or all(model.decoder is None for model in models)
+
+
+def validate_search(cfg: MultitaskStConfig, options: Any, models: Sequence[Any], has_texts: bool) -> None:
     """Report every option of decoding that cannot work at once.
 
     Args:
@@ -45,7 +47,8 @@ def validate_search(
         if getattr(options, name, None):
             mend = f"Leave --{name.replace('_', '-')} out."
             faults.append(explain("decoding", name, "left out for speech", getattr(options, name), mend))
-    if all(model.decoder is None for model in models):
+    faults += _find_misfits(cfg, models)
+    if decodes_by_ctc(cfg, models):
         if len(models) > 1:
             faults.append(explain("decoding", "path", "one model where CTC decodes", len(models), "Name one alone."))
         if getattr(options, "score_reference", False):
@@ -58,8 +61,24 @@ def validate_search(
         raise ConfigError(report_all(faults))
 
 
+def _find_misfits(cfg: MultitaskStConfig, models: Sequence[Any]) -> list[str]:
+    """What the models lack for the task to be decoded."""
+    faults = []
+    task = parse_tasks(cfg.tasks)[0]
+    if reads_speech(task) and any(model.encoder is None for model in models):
+        mend = "Decode --tasks mt, or name a model that was trained with speech."
+        faults.append(explain("decoding", "path", f"of models that read speech, for {task}", "one of text", mend))
+    if not reads_speech(task) and not all(hasattr(model, "encode_text") for model in models):
+        mend = "Decode --tasks st or asr."
+        faults.append(explain("decoding", "path", "of models that read texts, for mt", "one of speech", mend))
+    if cfg.ctc_decoding and (task != "asr" or not all(getattr(model, "has_ctc", False) for model in models)):
+        mend = "Use it with --tasks asr and a model with a CTC head."
+        faults.append(explain("decoding", "ctc_decoding", "used for transcripts, with a CTC head", task, mend))
+    return faults
+
+
 def models_and_sample(
-    generator: Any, models: Sequence[SamuXlsrMbartModel], sample: dict[str, Any]
+    generator: Any, models: Sequence[Any], sample: dict[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """Models and batch as a generator of the host takes them.
 

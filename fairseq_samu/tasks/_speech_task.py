@@ -23,8 +23,8 @@ class SpeechTask(FairseqTask):
         self._cache_seconds = 0.0
 
     def resting_parameters(self) -> Iterable[Any]:
-        """Parameters that the update at hand leaves alone although they are tuned in others."""
-        return ()
+        """Parameters that are tuned, but left alone by the update at hand: those of an encoder that rests."""
+        return self._model.encoder.parameters() if self._model.encoder_rests else ()
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
         """As the host's, with the same gradients for one worker as for several.

@@ -1,8 +1,7 @@
-"""The task of writing what is said: translating speech, and transcribing it."""
+"""The task of writing what is said or written: translating and transcribing speech, translating text."""
 
 import json
 import logging
-from pathlib import Path
 from typing import Any, Optional
 
 import torch
@@ -11,33 +10,31 @@ from omegaconf import open_dict
 
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
-from fairseq_samu.data.manifest import read_manifest
-from fairseq_samu.data.multitask_dataset import MultitaskDataset
-from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
-from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
 from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
-from fairseq_samu.tasks._decoder_loading import find_kept, read_pretrained_text
+from fairseq_samu.tasks._decoder_loading import find_kept
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
+from fairseq_samu.tasks._multitask_data import build_dataset
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
-from fairseq_samu.tasks._search import models_and_sample, validate_search
-from fairseq_samu.tasks._speech_data_config import make_dataset_options
-from fairseq_samu.tasks._speech_task import SpeechTask
+from fairseq_samu.tasks._search import decodes_by_ctc, models_and_sample, validate_search
 from fairseq_samu.tasks._symbol_joiner import SymbolJoiner
+from fairseq_samu.tasks._task_balance import TaskBalancing
+from fairseq_samu.tasks._text_loading import read_text_side
 
 logger = logging.getLogger(__name__)
 
 
 @register_task("multitask_st", dataclass=MultitaskStConfig)
-class MultitaskStTask(SpeechTask):
-    """Speech in; its translation (``st``) or its transcript (``asr``) out, in any number of languages.
+class MultitaskStTask(TaskBalancing):
+    """Speech in; its translation (``st``) or transcript (``asr``) out; or texts translated (``mt``); many languages.
 
-    Source: section IV-B of arXiv:2306.00789. A target begins with the tag of its language, which decoding is made to
-    begin with, row by row, so that a manifest may ask for several languages. Vocabulary and sizes stand in checkpoints.
+    Source: section IV-B of arXiv:2306.00789; several tasks together: arXiv:2311.03810. A target begins with the tag of
+    its language, which decoding is made to begin with, row by row, so that a manifest may ask for several languages.
+    Vocabulary and sizes stand in checkpoints.
     """
 
     def __init__(self, cfg: MultitaskStConfig) -> None:
@@ -51,6 +48,11 @@ class MultitaskStTask(SpeechTask):
         if not from_checkpoint:
             validate(cfg)
         return cls(cfg)
+
+    @property
+    def task_names(self) -> list[str]:
+        """What is learnt or decoded, the main task first."""
+        return parse_tasks(self.cfg.tasks)
 
     @property
     def target_dictionary(self) -> Any:
@@ -81,20 +83,20 @@ class MultitaskStTask(SpeechTask):
         if from_checkpoint:
             self._model = super().build_model(cfg, from_checkpoint)
             return self._model
-        speech = read_speech_encoder(cfg.encoder_path) if cfg.encoder_path else None
-        text = read_pretrained_text(self.cfg, cfg)
+        reads = cfg.encoder_path and not getattr(cfg, "without_speech", False)
+        speech = read_speech_encoder(cfg.encoder_path) if reads else None
+        text = read_text_side(self.cfg, cfg)
         mend = "Give the sentencepiece model or decoder that it was trained with, or another --save-dir."
         require_vocabulary_of_checkpoint(self.cfg, text.vocabulary, mend)
         self.vocabulary.load_state_dict(text.vocabulary.state_dict())
         with open_dict(cfg):
             if speech is not None:
                 cfg.encoder_config = json.dumps(speech.config)
-            cfg.decoder_config = text.decoder_config(cfg.decoder_config)
+            text.configure(cfg)
         model = super().build_model(cfg, from_checkpoint)
         if speech is not None and not cfg.encoder_from_scratch:
             load_encoder(model.encoder, speech, cfg.encoder_path)
-        if model.decoder is not None:
-            text.load_into(model.decoder, cfg.decoder_path)
+        text.load_into(model, cfg)
         require_tuned(model, cfg.tuned_groups)
         logger.info("parameters\n" + describe_groups(model.parameter_groups()))
         mark_groups(model.parameter_groups())
@@ -104,26 +106,17 @@ class MultitaskStTask(SpeechTask):
     # ---- data -----------------------------------------------------------------------------------------------------
 
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
-        """Read the manifest of a split, check its languages, and fill the feature cache.
+        """Read the manifests of a split, check their languages, and fill the feature cache.
 
         A set that is decoded (``task_cfg`` is given) may lack the texts.
 
         Raises:
-            ManifestError: the manifest breaks a rule, lacks a column, a language has no tag, or a text is too long.
+            ManifestError: a manifest breaks a rule, lacks a column, a language has no tag, or a text is too long.
         """
-        tasks = parse_tasks(self.cfg.tasks)
-        columns = required_columns(tasks, with_text=task_cfg is None, language=self.cfg.target_language)
-        manifest = read_manifest(Path(self.cfg.data) / f"{split}.tsv", columns)
-        options = make_dataset_options(self.cfg, split)
-        parts = {}
-        for task in tasks:
-            targets = TargetTexts(manifest, self.vocabulary, task, self.cfg.target_language)
-            if task_cfg is None and self._model.decoder is not None:
-                targets.require_length(self._model.decoder.config.max_positions)
-            parts[task] = SpeechTextDataset(manifest, options, targets=targets)
-        dataset: Any = MultitaskDataset(parts) if len(parts) > 1 else parts[tasks[0]]
-        if self.cfg.feature_cache:
-            model = self._model
+        model = self._model
+        longest = model.decoder.config.max_positions if model is not None and model.decoder is not None else None
+        dataset = build_dataset(self.cfg, self.vocabulary, split, task_cfg is not None, longest)
+        if self.cfg.feature_cache and any(task != "mt" for task in self.task_names):
             cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.feature_stage)
             self._cache_seconds = cache.build_seconds
         self.datasets[split] = dataset
@@ -153,7 +146,7 @@ class MultitaskStTask(SpeechTask):
         if self.cfg.bf16 is True:
             models = [model.to(torch.bfloat16) for model in models]
         vocabulary = self.vocabulary
-        if models[0].decoder is None:
+        if decodes_by_ctc(self.cfg, models):
             return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids)
         extra = {**(extra_gen_cls_kwargs or {}), "symbols_to_strip_from_output": vocabulary.tag_ids}
         views = [BeamSearchView(model) for model in models]

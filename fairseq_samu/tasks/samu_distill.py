@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -105,7 +104,3 @@ class SamuDistillTask(SpeechTask):
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> Any:
         """As the host's, with the texts of the whole set as candidates of each recording."""
         return super().valid_step(self._validated.add_to(sample) if self._validated else sample, model, criterion)
-
-    def resting_parameters(self) -> Iterable[Any]:
-        """Parameters that the update at hand leaves alone: those of an encoder that rests."""
-        return self._model.encoder.parameters() if self._model.encoder_rests else ()

@@ -140,7 +140,7 @@ def test_one_encoders_cache_is_not_for_several_models(tiny: TinyTranslator) -> N
 
 
 def test_ctc_decodes_with_one_model_and_scores_nothing() -> None:
-    ctc, other = SimpleNamespace(decoder=None), SimpleNamespace(decoder=object())
+    ctc, other = (SimpleNamespace(encoder=object(), decoder=decoder) for decoder in (None, object()))
     validate_search(MultitaskStConfig(), GenerationConfig(), [ctc], has_texts=True)  # type: ignore[list-item]
     for models, options in (([ctc, ctc], {}), ([ctc, other], {}), ([ctc], {"score_reference": True})):
         with pytest.raises(ConfigError):
@@ -159,3 +159,24 @@ def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -
     other = Vocabulary.from_sentencepiece(tiny.sentencepiece, ["en"])
     with pytest.raises(CheckpointError, match="the same in all checkpoints of --path"):
         load_one_vocabulary(vocabulary, other.state_dict(), "multitask_st")
+
+
+@pytest.mark.parametrize(
+    "tasks, options, fault",
+    [
+        ("mt", {}, "of models that read texts"),
+        ("st", {"ctc_decoding": True}, "used for transcripts"),
+        ("asr", {"ctc_decoding": True}, "with a CTC head"),
+    ],
+)
+def test_a_model_must_read_what_the_task_gives_it(tasks: str, options: dict, fault: str) -> None:
+    speech = SimpleNamespace(encoder=object(), decoder=object(), has_ctc=False)
+    with pytest.raises(ConfigError, match=fault):
+        validate_search(MultitaskStConfig(tasks=tasks, **options), GenerationConfig(), [speech], True)
+
+
+def test_a_model_of_text_hears_nothing() -> None:
+    text = SimpleNamespace(encoder=None, decoder=object(), encode_text=None)
+    with pytest.raises(ConfigError, match="of models that read speech"):
+        validate_search(MultitaskStConfig(tasks="st"), GenerationConfig(), [text], True)
+    validate_search(MultitaskStConfig(tasks="mt"), GenerationConfig(), [text], True)
