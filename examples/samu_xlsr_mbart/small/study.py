@@ -4,11 +4,10 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fairseq_samu.data.manifest import read_manifest
-from fairseq_samu.scoring.generate_output import order_rows, read_generate_output, read_lines
-from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure
+from fairseq_samu.scoring.generate_output import order_rows, read_generate_output
+from fairseq_samu.scoring.paired_bootstrap import Figure
+from fairseq_samu.scoring.reference_scores import mean_log_probability, read_reference_scores
 from fairseq_samu.scoring.run_statistics import Contrast, Measured, average_runs, contrast_runs
 from fairseq_samu.scoring.translation import score_translations
 
@@ -107,27 +106,12 @@ def read_scores(folder: Path, test_set: TestSet) -> Iterator[Score]:
 def read_likelihoods(output: Path, test_set: TestSet) -> dict[str, Figure]:
     """Mean base-2 logarithm of the probability of a reference's tokens, by language of the recording.
 
-    It says how well a model knows what was said where its own best text is too poor for BLEU to tell: minus the bits
-    a token, higher is better.
-
     Args:
         output: what ``fairseq-generate --score-reference`` wrote.
         test_set: of the same rows.
     """
-    sums, counts = np.zeros(len(test_set.references)), np.zeros(len(test_set.references))
-    for line in read_lines(output):
-        if line.startswith("P-"):
-            number, values = line[2:].split("\t")
-            scores = [float(value) for value in values.split(" ")]
-            sums[int(number)], counts[int(number)] = sum(scores), len(scores)
-    if not counts.all():
-        raise SystemExit(f"{output}: no scores of {int((counts == 0).sum())} rows")
-    figures = {}
-    for language, places in test_set.rows.items():
-        drawn = np.random.default_rng(SEED).choice(places, size=(NUM_RESAMPLES, len(places)))
-        samples = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-        figures[language] = Figure(float(sums[places].sum() / counts[places].sum()), samples)
-    return figures
+    table = read_reference_scores(output, len(test_set.references))
+    return {language: mean_log_probability(table, places) for language, places in test_set.rows.items()}
 
 
 def mean(scores: Iterable[Score], metric: str) -> Figure:
