@@ -56,7 +56,9 @@ class GradientSums:
         """Where the sums lie."""
         return self._sums.device
 
-    def add(self, task: str, loss: Tensor, size: float, probes: Probes, counts: bool = True) -> None:
+    def add(
+        self, task: str, loss: Tensor, size: float, probes: Probes, counts: bool = True, loss_scale: float = 1.0
+    ) -> None:
         """Add the gradient of a batch's loss, by one backward pass down to the lowest probe.
 
         Args:
@@ -65,6 +67,7 @@ class GradientSums:
             size: what the mean is over, such as the number of target tokens.
             probes: the same in all calls.
             counts: False for a batch that only keeps a worker busy: nothing is added.
+            loss_scale: the loss is multiplied by it for the pass, and its gradients, once widened, divided by it.
         """
         parameters = [parameter for layers in probes.values() for _, parameter in layers]
         if not self._parts:
@@ -73,9 +76,10 @@ class GradientSums:
         if not counts:
             return
         self._sizes[task] += size
-        for index, gradient in enumerate(isolated_gradients(loss, parameters)):
+        scaled = loss if loss_scale == 1 else loss * loss_scale
+        for index, gradient in enumerate(isolated_gradients(scaled, parameters)):
             if gradient is not None:
-                self._parts[task][index].add_(gradient)
+                self._parts[task][index].add_(gradient, alpha=1 / loss_scale)
                 self._reached[task].add(index)
 
     def _lay_out(self, parameters: Sequence[Tensor]) -> None:

@@ -47,30 +47,34 @@ class TaskBalance:
         self._has_begun = False
         self._finished = 0  # number of the last update that was finished
         self._at_hand = 1
-        self._counts = True
+        self._counts, self._loss_scale = True, 1.0
         self._weights = dict(options.weights)
         self._dropped: set[str] = set()
         self._cosines: dict[str, tuple[float, int]] = {}  # sum and number since the last change, by task
         self._watch = Stopwatch()
         self._sums: GradientSums | None = None
 
-    def begin_update(self, update: int, counts: bool = True) -> None:
+    def begin_update(self, update: int, counts: bool = True, loss_scale: float = 1.0) -> None:
         """Say which update the next batch belongs to; to be called before each of its batches.
 
         The first call of a run cuts off what the log holds of this update and later ones, which a run that was killed
-        has left there.
+        has left there. An update that has been finished is not measured again where it is repeated, as the host does
+        after an overflow of mixed precision.
 
         Args:
             update: its number, from 1.
             counts: False for a batch that only keeps a worker busy and adds nothing to the update.
+            loss_scale: factor that keeps gradients in half precision from vanishing, and is taken out afterwards; a
+                new one within an update begins it anew, since the host has thrown away what came before.
         """
-        if self._log and not self._has_begun:
-            self._log.cut_after(update - 1)
-        if update != self._at_hand or not self._has_begun:
+        if not self._has_begun:
+            self._has_begun, self._finished = True, update - 1
+            if self._log:
+                self._log.cut_after(self._finished)
+        if (update, loss_scale) != (self._at_hand, self._loss_scale):
             self._sums = None
-        self._has_begun = True
-        self._at_hand, self._counts = update, counts
-        self.due = self._is_due()
+        self._at_hand, self._counts, self._loss_scale = update, counts, loss_scale
+        self.due = update > self._finished and self._is_due()
 
     def _is_due(self) -> bool:
         if not any(self.active(task) for task in self._weights):
@@ -97,7 +101,7 @@ class TaskBalance:
         if self._sums is None:
             self._sums = GradientSums([self.main, *(name for name in self._weights if self.active(name))])
         with self._watch.running(loss.device):
-            self._sums.add(task, loss, size, probes, self._counts)
+            self._sums.add(task, loss, size, probes, self._counts, self._loss_scale)
 
     def finish_update(self, all_reduce: AllReduce | None = None) -> list[Measurement]:
         """Compare the tasks, change the weights where it is time, and write the log.

@@ -183,6 +183,16 @@ def test_small_values_of_half_precision_keep_their_direction():
     assert found.main_norm == pytest.approx(2**-20)
 
 
+def test_a_scaled_loss_keeps_gradients_that_would_vanish():
+    below, above = torch.nn.Parameter(torch.ones(1).half()), torch.ones(1).half() * 2.0**-14
+    for scale, expected in ((1.0, 0.0), (1024.0, 2.0**-28)):
+        sums = GradientSums(["st", "mt"])
+        for task in ("st", "mt"):
+            sums.add(task, (below * above * above).float().sum(), 1, {"decoder": [(0, below)]}, loss_scale=scale)
+        (found,) = sums.compare(None)["mt"]
+        assert found.norm == expected
+
+
 def test_what_is_frozen_not_reached_zero_or_not_finite_is_not_measured():
     names = ("frozen", "unused", "zero", "infinite")
     shared = {name: torch.nn.Parameter(torch.ones(2), requires_grad=name != "frozen") for name in names}

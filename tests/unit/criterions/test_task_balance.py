@@ -196,6 +196,27 @@ def test_a_batch_left_over_from_another_update_is_forgotten():
     assert balance.weight("asr") == pytest.approx(0.5)
 
 
+def test_an_update_that_overflowed_begins_anew():
+    source = norms()
+    balance = TaskBalance(options(drop_below=0.0))
+    balance.begin_update(4, loss_scale=128.0)
+    balance.add("st", math.inf * source.loss("st"), 1, source.probes)
+    balance.begin_update(4, loss_scale=64.0)
+    for task in source.vectors:
+        balance.add(task, source.loss(task), 1, source.probes)
+    balance.finish_update()
+    assert balance.weight("asr") == pytest.approx(0.5)
+
+
+def test_an_update_that_is_repeated_is_measured_once():
+    source = norms()
+    balance = TaskBalance(options(drop_below=0.0))
+    assert run(balance, 4, 4, source)
+    assert run(balance, 4, 4, source) == []
+    assert balance.weight("asr") == pytest.approx(0.5)
+    assert run(balance, 6, 6, source)
+
+
 def test_a_batch_that_does_not_count_changes_nothing():
     source = norms()
     balance = TaskBalance(options(drop_below=0.0))

@@ -100,3 +100,20 @@ def test_tasks_that_are_no_longer_trained_are_passed_over():
     only_mt.load_state_dict(both.state_dict())
     assert only_mt.weight("mt") == both.weight("mt")
     assert not only_mt.active("asr")
+
+
+def test_a_run_that_counts_its_updates_from_one_again_is_measured_in_every_batch(tmp_path):
+    first = TaskBalance(options(drop_below=0.0))
+    run(first, 1, 20, norms(0.99, 0.99, 0.99))
+    state = first.state_dict()
+    again = TaskBalance(options(drop_below=0.0))
+    again.load_state_dict(state)
+    source = norms()
+    for update in (1, 2):
+        for _ in range(2):
+            again.begin_update(update)
+            assert again.due == (update == 2)
+            for task in source.vectors:
+                again.add(task, source.loss(task), 1, source.probes)
+        found = again.finish_update()
+    assert {one.norm for one in found if one.layer is None and one.task == "asr"} == {1.0, None}
