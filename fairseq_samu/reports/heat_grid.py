@@ -68,6 +68,12 @@ def draw_scale(left: float, y: float, length: float, figures: Sequence[str] = ("
         yield f'<text class="quiet" {place} font-size="12">{escape(figure)}</text>'
 
 
+def heat_map_rules() -> tuple[str, str]:
+    """CSS of the cells, on light and on dark ground."""
+    return scale_rules(LIGHT_STOPS), scale_rules(DARK_STOPS)
+
+
 def heat_map_style() -> str:
     """CSS of the cells for light and dark, for a page that holds heat maps inline."""
-    return f"{scale_rules(LIGHT_STOPS)}@media(prefers-color-scheme:dark){{{scale_rules(DARK_STOPS)}}}"
+    light, dark = heat_map_rules()
+    return f"{light}@media(prefers-color-scheme:dark){{{dark}}}"

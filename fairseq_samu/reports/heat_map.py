@@ -9,8 +9,8 @@ from html import escape
 from typing import Any
 
 from fairseq_samu.errors import SamuError, explain
-from fairseq_samu.reports.colours import DARK_STOPS, LIGHT_STOPS, scale_rules, step_of
-from fairseq_samu.reports.heat_grid import Box, draw_cell, draw_scale
+from fairseq_samu.reports.colours import step_of
+from fairseq_samu.reports.heat_grid import Box, draw_cell, draw_scale, heat_map_rules
 from fairseq_samu.reports.language_names import name_language
 from fairseq_samu.reports.svg_file import as_svg_file
 
@@ -59,7 +59,7 @@ def heat_map_svg(pairs: Mapping[str, Mapping[str, Any]], measure: str = "r1", in
             parts.append(_cell(x, y, speech, text, cells.get((speech, text)), _tooltip(figures, measure)))
     parts += [*_legend(_TOP + len(rows) * _CELL_HEIGHT + 22, width), "</svg>"]
     image = "\n".join(parts) + "\n"
-    return image if inline else as_svg_file(image, scale_rules(LIGHT_STOPS), scale_rules(DARK_STOPS))
+    return image if inline else as_svg_file(image, *heat_map_rules())
 
 
 def split_pair(name: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from fairseq_samu.reports.colours import to_hex
 from fairseq_samu.reports.concept_colours import DARK_EDGES, LIGHT_EDGES, NUM_COLOURS
@@ -53,7 +53,9 @@ class Panel:
         lines: with one point at least in all.
         label: what a reader who does not see it is told.
         unit: of the axis to the right, in one word.
+        span: least and greatest value of that axis; those of the points where it is empty.
         ticks: values with a line across and their figure; none marks the highest and the lowest value alone.
+        base: the value of `ticks` whose line is drawn as an axis; None for none.
         logarithmic: the axis upwards; all values are then above 0.
         marks: moments.
         caption: below it, one line.
@@ -65,7 +67,9 @@ class Panel:
     lines: Sequence[Line]
     label: str
     unit: str = "epoch"
+    span: Sequence[float] = ()
     ticks: Sequence[float] = ()
+    base: Optional[float] = None
     logarithmic: bool = False
     marks: Sequence[Mark] = field(default_factory=tuple)
     caption: str = ""
@@ -160,7 +164,7 @@ class _Place:
     """Where values of a panel lie, in pixels."""
 
     def __init__(self, panel: Panel) -> None:
-        xs = [x for line in panel.lines for x, _ in line.points]
+        xs = panel.span or [x for line in panel.lines for x, _ in line.points]
         ys = [y for line in panel.lines for _, y in line.points] + list(panel.ticks)
         self.panel = panel
         self.low_x, self.high_x, self.low_y, self.high_y = min(xs), max(xs), min(ys), max(ys)
@@ -186,7 +190,8 @@ def _axes(panel: Panel, place: _Place) -> Iterator[str]:
     if panel.ticks:
         for value in panel.ticks:
             y = place.down(value)
-            yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>'
+            look = "axis" if value == panel.base else "grid"
+            yield f'<path class="{look}" d="M{_LEFT} {y:.1f}H{right}"/>'
             yield f'<text class="quiet" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>'
     else:
         for value, y in ((place.high_y, _TOP + 4), (place.low_y, bottom)):

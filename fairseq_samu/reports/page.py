@@ -58,6 +58,16 @@ def select_element(name: str, label: str, options: Sequence[tuple[str, str]]) ->
     return f'<label>{escape(label)} <select name="{escape(name)}">{inner}</select></label>'
 
 
+def figure_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table of texts and figures, given as plain text; the first column names the row."""
+    heading = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    lines = []
+    for first, *cells in rows:
+        inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row"><bdi>{escape(first)}</bdi></th>{inner}</tr>')
+    return f'<table class="figures"><tr>{heading}</tr>{"".join(lines)}</table>'
+
+
 def list_signature(signature: Mapping[str, Any]) -> Iterator[str]:
     """Close a page with what its figures depend on, by name."""
     yield "<footer><h2>Signature</h2><dl>"
