@@ -12,6 +12,8 @@ from fairseq_samu.checkpoints.safe_loading import plain, read_torch_file
 from fairseq_samu.errors import CheckpointError, explain
 
 PARTS = ("text_encoder.", "decoder.")
+BETWEEN = ("projection.", "compressor.")
+"""Parts between an acoustic encoder and the textual one, which a translator of texts lacks."""
 MEND = "Give a checkpoint of `fairseq-train --task multitask_st --arch multitask_st`."
 
 
@@ -22,7 +24,7 @@ class LoadedTextParts:
     Attributes:
         config: sizes, as plain JSON.
         vocabulary: state of the vocabulary.
-        state: tensors of textual encoder and decoder, by their names in the model.
+        state: tensors of textual encoder and decoder, and of what stands between speech and them, by their names.
     """
 
     config: dict[str, Any]
@@ -48,5 +50,5 @@ def read_text_parts(path: str | Path) -> LoadedTextParts:
     vocabulary = (checkpoint.get("task_state") or {}).get("vocabulary") if config else None
     if not isinstance(model.get("text_config"), str) or vocabulary is None:
         raise CheckpointError(explain(str(path), "checkpoint", "of the model multitask_st", "of another", MEND))
-    state = {name: tensor for name, tensor in checkpoint["model"].items() if name.startswith(PARTS)}
+    state = {name: tensor for name, tensor in checkpoint["model"].items() if name.startswith(PARTS + BETWEEN)}
     return LoadedTextParts(json.loads(model["text_config"]), vocabulary, state)

@@ -1,5 +1,5 @@
 """Criterions registered with fairseq; importing this room registers them."""
 
-from fairseq_samu.criterions import cosine_kd, ctc_ce, dual_slu
+from fairseq_samu.criterions import consistency_multitask, cosine_kd, ctc_ce, dual_slu
 
-__all__ = ["cosine_kd", "ctc_ce", "dual_slu"]
+__all__ = ["consistency_multitask", "cosine_kd", "ctc_ce", "dual_slu"]

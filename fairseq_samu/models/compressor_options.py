@@ -2,7 +2,8 @@
 
 A model that has one mixes :class:`CompressorOptions` into its config, adds :func:`find_compressor_faults` to its own,
 sets ``self.compressor = build_compressor(cfg, dim)`` and calls it as :class:`LookbackCompressor` says. No more is
-needed for ``compressor_start_update``: the host tells every module of a model the number of updates, and this one keeps it.
+needed for ``compressor_start_update``: the host tells every module of a model the number of updates, and the compressor
+keeps it.
 """
 
 from dataclasses import dataclass, field

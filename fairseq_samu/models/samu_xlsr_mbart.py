@@ -8,6 +8,7 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.models.compressor_options import OFF, CompressorOptions, build_compressor, find_compressor_faults
 from fairseq_samu.models.mbart_decoder import DECODER_GROUPS, EncodedUtterances, MBartDecoder, MBartDecoderConfig
 from fairseq_samu.models.speech_encoder import SpeechEncoder
 from fairseq_samu.models.speech_encoder_options import (
@@ -27,6 +28,7 @@ GROUPS = (
     "encoder",
     "encoder_adapters",
     "ctc_head",
+    "compressor",
     "length_adapter",
     "bridge",
     *DECODER_GROUPS,
@@ -36,7 +38,7 @@ ADAPTER_MARK = "_adapter."  # of the names of adapters inside the encoder
 
 
 @dataclass
-class SamuXlsrMbartConfig(SpeechEncoderOptions):
+class SamuXlsrMbartConfig(CompressorOptions, SpeechEncoderOptions):
     """Options of the model samu_xlsr_mbart."""
 
     decoder_path: str = field(
@@ -62,7 +64,7 @@ class SamuXlsrMbartConfig(SpeechEncoderOptions):
     )
     decoder_dropout: float = field(default=0.1, metadata={"help": "dropout of the decoder, where it is tuned"})
     tuned_groups: str = field(
-        default="encoder_adapters,ctc_head,length_adapter,bridge,added_tags,cross_attention,layer_norms",
+        default="encoder_adapters,ctc_head,compressor,length_adapter,bridge,added_tags,cross_attention,layer_norms",
         metadata={
             "help": f"what is tuned, comma-separated: {', '.join(GROUPS)}; `decoder` stands for all of the decoder"
         },
@@ -106,7 +108,7 @@ def validate(cfg: SamuXlsrMbartConfig) -> None:
     Raises:
         ConfigError: sizes, probabilities or groups are out of their range.
     """
-    faults = find_encoder_faults(cfg, "samu_xlsr_mbart")
+    faults = find_encoder_faults(cfg, "samu_xlsr_mbart") + find_compressor_faults(cfg, "samu_xlsr_mbart")
 
     def check(name: str, holds: bool, rule: str) -> None:
         if not holds:
@@ -115,6 +117,8 @@ def validate(cfg: SamuXlsrMbartConfig) -> None:
 
     check("decoder_config", cfg.without_decoder or bool(cfg.decoder_config), "known once the vocabulary was read")
     check("ctc_head", cfg.ctc_head or not cfg.without_decoder, "set without a decoder")
+    fits = cfg.ctc_head and not cfg.without_decoder
+    check("compressor", cfg.compressor == OFF or fits, "off without a decoder, or without --ctc-head")
     check("adapter_dim", cfg.adapter_dim >= 0, "0 or more")
     check("num_length_adapter_layers", cfg.num_length_adapter_layers >= 0, "0 or more")
     check("decoder_dropout", 0.0 <= cfg.decoder_dropout < 1.0, "a probability below 1")
@@ -128,10 +132,10 @@ def validate(cfg: SamuXlsrMbartConfig) -> None:
 
 @register_model("samu_xlsr_mbart", dataclass=SamuXlsrMbartConfig)
 class SamuXlsrMbartModel(SpeechModel):
-    """Speech encoder with adapters -> [length adapter] -> [linear bridge] -> mBART decoder.
+    """Speech encoder with adapters -> [compressor] -> [length adapter] -> [linear bridge] -> mBART decoder.
 
-    Source: section IV-B of arXiv:2306.00789. Deviations: length adapter, bridge (where encoder and decoder differ in
-    size) and the head for CTC are options of ours. What is frozen stays in evaluation mode.
+    Source: section IV-B of arXiv:2306.00789. Deviations: compressor, length adapter, bridge (where encoder and decoder
+    differ in size) and the head for CTC are options of ours. What is frozen stays in evaluation mode.
 
     Args:
         cfg: options; ``decoder_config`` must name the size of the vocabulary, or ``vocabulary_size`` be given.
@@ -149,6 +153,7 @@ class SamuXlsrMbartModel(SpeechModel):
                 layer.attention_adapter = Adapter(encoder.dim, cfg.adapter_dim)
                 layer.ffn_adapter = Adapter(encoder.dim, cfg.adapter_dim)
         self.ctc_head = nn.Linear(encoder.dim, vocabulary_size) if cfg.ctc_head else None
+        self.compressor = build_compressor(cfg, encoder.dim)
         layers = cfg.num_length_adapter_layers
         self.length_adapter = LengthAdapter(encoder.dim, layers) if layers else None
         self.decoder: Optional[MBartDecoder] = None
@@ -200,7 +205,7 @@ class SamuXlsrMbartModel(SpeechModel):
         return self
 
     def trim_vocabulary(self, kept: Tensor) -> None:
-        """Keep the tokens of ``kept`` (V',) int64 alone, in that order."""
+        """Keep the tokens of ``kept`` (V',) int64 alone, in that order; a compressor sees labels among them alone."""
         if self.decoder is not None:
             self.decoder.trim_vocabulary(kept)
         if self.ctc_head is not None:
@@ -211,9 +216,26 @@ class SamuXlsrMbartModel(SpeechModel):
 
     # ---- forward --------------------------------------------------------------------------------------------------
 
-    def project_frames(self, frames: Tensor, padding_mask: Tensor) -> EncodedUtterances:
-        """Prepare (B, T, D) frames of the encoder with their (B, T) mask for the decoder."""
+    def project_frames(
+        self, frames: Tensor, padding_mask: Tensor, ctc_logits: Optional[Tensor] = None
+    ) -> EncodedUtterances:
+        """Prepare frames for the decoder.
+
+        Args:
+            frames: (B, T, D) float of the encoder.
+            padding_mask: (B, T) bool, True = padding.
+            ctc_logits: (B, T, V) float of these frames, where they were computed before.
+
+        Returns:
+            What the decoder attends to.
+        """
         assert self.decoder is not None
+        if self.compressor is not None:
+            assert self.ctc_head is not None
+            compressed = self.compressor(
+                frames, self.ctc_head(frames) if ctc_logits is None else ctc_logits, padding_mask
+            )
+            frames, padding_mask = compressed.frames, compressed.padding_mask
         if self.length_adapter is not None:
             frames, padding_mask = self.length_adapter(frames, padding_mask)
         return self.decoder.project_frames(self.bridge(frames), padding_mask)
@@ -253,7 +275,8 @@ class SamuXlsrMbartModel(SpeechModel):
         ctc_logits = self.ctc_head(encoded.frames) if self.ctc_head is not None else None
         hidden = weight = None
         if self.decoder is not None and prev_output_tokens is not None:
-            hidden = self.decoder(prev_output_tokens, self.project_frames(encoded.frames, encoded.padding_mask))
+            utterances = self.project_frames(encoded.frames, encoded.padding_mask, ctc_logits)
+            hidden = self.decoder(prev_output_tokens, utterances)
             weight = self.decoder.embed_tokens.weight
         return SpeechTranslationOutput(hidden, weight, ctc_logits, encoded.frames, encoded.padding_mask)
 

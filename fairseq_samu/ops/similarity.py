@@ -31,8 +31,8 @@ def unit_rows(vectors: Tensor) -> Tensor:
     return functional.normalize(wide, dim=-1)
 
 
-def contrastive_loss(queries: Tensor, targets: Tensor, temperature: float) -> Tensor:
-    """Symmetric InfoNCE within a batch (Eq. 1 of arXiv:1807.03748, both directions averaged).
+def contrastive_loss(queries: Tensor, targets: Tensor, temperature: float, symmetric: bool = True) -> Tensor:
+    """InfoNCE within a batch (Eq. 1 of arXiv:1807.03748), in both directions or from the queries alone.
 
     Rows whose targets are the same vector are no negatives of each other: a batch may hold one sentence twice.
 
@@ -40,9 +40,10 @@ def contrastive_loss(queries: Tensor, targets: Tensor, temperature: float) -> Te
         queries: (B, D).
         targets: (B, D).
         temperature: divisor of the cosines, positive.
+        symmetric: the mean of both directions; else each query against all targets alone.
 
     Returns:
-        (B,) float32 losses, one a row.
+        (B,) float32 losses, one a row; 0 for a batch of one.
     """
     q, z = unit_rows(queries), unit_rows(targets)
     logits = q @ z.t() / temperature
@@ -50,6 +51,8 @@ def contrastive_loss(queries: Tensor, targets: Tensor, temperature: float) -> Te
     logits = logits.masked_fill(twins, float("-inf"))
     labels = torch.arange(len(q), device=q.device)
     forward = functional.cross_entropy(logits, labels, reduction="none")
+    if not symmetric:
+        return forward
     backward = functional.cross_entropy(logits.t(), labels, reduction="none")
     return (forward + backward) / 2
 

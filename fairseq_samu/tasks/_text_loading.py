@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from fairseq_samu.checkpoints.key_report import load_strict
-from fairseq_samu.checkpoints.text_parts import PARTS, LoadedTextParts, read_text_parts
+from fairseq_samu.checkpoints.text_parts import BETWEEN, PARTS, LoadedTextParts, read_text_parts
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.speech_encoder_options import parse_sizes
@@ -18,6 +18,7 @@ from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
 
 logger = logging.getLogger(__name__)
 EXTRACTORS = "extractors."  # a run may put them in, or leave them out
+UPDATES = "num_updates"  # of the run that the checkpoint is from
 
 
 class TextSide(Protocol):
@@ -65,16 +66,22 @@ class TranslatorText:
     def load_into(self, model: Any, model_cfg: Any) -> None:
         """Copy textual encoder and decoder; extractors that only one of the two has stay as they are.
 
+        Projection and compressor are copied where both have them; the compressor begins anew to count updates.
+
         Raises:
             CheckpointError: other weights do not fit.
         """
         if self.loaded is None:
             return
-        for prefix in PARTS:
-            part: nn.Module = getattr(model, prefix.rstrip("."))
+        for prefix in (*PARTS, *BETWEEN):
+            part: nn.Module | None = getattr(model, prefix.rstrip("."))
             state = {name.removeprefix(prefix): t for name, t in self.loaded.state.items() if name.startswith(prefix)}
+            if prefix in BETWEEN and (part is None or not state):
+                continue
+            assert part is not None
+            state.pop(UPDATES, None)
             report = load_strict(
-                part, state, where=model_cfg.text_path, optional=lambda name: name.startswith(EXTRACTORS)
+                part, state, where=model_cfg.text_path, optional=lambda name: name.startswith((EXTRACTORS, UPDATES))
             )
             logger.info(f"{prefix[:-1]} from {model_cfg.text_path}: {report.text()}")
 
@@ -100,6 +107,7 @@ def read_text_side(cfg: MultitaskStConfig, model_cfg: Any) -> TextSide:
             ("added_languages", "--added-languages"),
             ("trim_vocabulary", "--trim-vocabulary"),
             ("sentencepiece_model", "--sentencepiece-model"),
+            ("vocabulary_languages", "--vocabulary-languages"),
         )
         if getattr(cfg, name)
     ]
