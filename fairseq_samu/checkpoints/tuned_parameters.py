@@ -57,7 +57,7 @@ def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mappi
 
     Args:
         loaded: the whole model.
-        tuned: names of the tuned tensors, each with its group.
+        tuned: names of the tuned tensors, each with its group; and of those of whole numbers, which are not counted.
         probe: the model's outputs.
 
     Raises:
@@ -73,7 +73,8 @@ def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mappi
     base_dtype = _find_rounding(frozen) or dtypes.pop()
     groups: dict[str, int] = {}
     for name, tensor in kept.items():
-        groups[tuned[name]] = groups.get(tuned[name], 0) + tensor.numel()
+        if tensor.is_floating_point():
+            groups[tuned[name]] = groups.get(tuned[name], 0) + tensor.numel()
     return TunedParameters(
         config=loaded.config,
         tuned=kept,
@@ -119,7 +120,7 @@ def merge_tuned(tuned: TunedParameters, base: Mapping[str, Tensor]) -> LoadedTra
         rule = f"the one that was trained from (fingerprint {tuned.base_fingerprint[:16]})"
         mend = "Use the pre-trained weights, or a checkpoint with the same frozen parts, that the file was made with."
         raise CheckpointError(explain("", where, rule, f"another ({found[:16]})", mend))
-    dtype = next(iter(tuned.tuned.values())).dtype
+    dtype = next(tensor.dtype for tensor in tuned.tuned.values() if tensor.is_floating_point())
     whole = {**{name: tensor.to(dtype) for name, tensor in frozen.items()}, **tuned.tuned}
     return LoadedTranslator(tuned.config, whole, tuned.vocabulary)
 

@@ -52,7 +52,9 @@ def run_extract(args: argparse.Namespace) -> int:
 
     loaded = read_trained_translator(args.checkpoint)
     model = build_translator(loaded, build_vocabulary(loaded.vocabulary), str(args.checkpoint))
-    groups = {name: model.group_of(name) for name, _ in model.tuned_parameters()}
+    # what is no parameter, as a number of updates, comes from training too
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    groups = {name: model.group_of(name) for name in loaded.state if name not in frozen}
     tuned = split_tuned(loaded, groups, probe_translator(model))
     write_tuned(args.output, tuned)
     count = sum(tuned.groups.values())

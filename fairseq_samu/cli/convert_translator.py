@@ -6,7 +6,7 @@ from typing import Any
 
 from fairseq_samu.errors import CheckpointError, explain
 
-BETWEEN = ("length_adapter", "bridge", "ctc_head")
+BETWEEN = ("compressor", "length_adapter", "bridge", "ctc_head")
 
 
 def describe_translator(loaded: Any, where: str) -> dict[str, Any]:

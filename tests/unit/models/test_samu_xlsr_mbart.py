@@ -86,7 +86,11 @@ def test_what_is_tuned(options, expected):
 
 def test_all_groups_together_are_all_parameters():
     model = build(
-        tuned_groups="all", num_length_adapter_layers=1, ctc_head=True, decoder={**DECODER, "num_added_tags": 2}
+        tuned_groups="all",
+        num_length_adapter_layers=1,
+        ctc_head=True,
+        compressor="first",
+        decoder={**DECODER, "num_added_tags": 2},
     )
     assert set(model.parameter_groups()) == set(GROUPS)
     assert all(parameter.requires_grad for parameter in model.parameters())

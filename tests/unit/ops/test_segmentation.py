@@ -202,7 +202,12 @@ def test_gradients_reach_what_a_representative_is_made_of():
     labels = torch.tensor([[1, 1, 2, 0, 0]])
     mask = torch.tensor([[False] * 4 + [True]])
     segments = find_segments(labels, mask, blanks="drop")
-    reached = {"first": [1, 0, 1, 0, 0], "avg": [1, 1, 1, 0, 0], "weighted": [1, 1, 1, 0, 0], "softmax": [1, 1, 1, 0, 0]}
+    reached = {
+        "first": [1, 0, 1, 0, 0],
+        "avg": [1, 1, 1, 0, 0],
+        "weighted": [1, 1, 1, 0, 0],
+        "softmax": [1, 1, 1, 0, 0],
+    }
     for how in REPRESENTATIVES:
         frames = torch.randn(1, 5, D, requires_grad=True)
         probs = torch.rand(1, 5, requires_grad=True)
