@@ -22,17 +22,17 @@ BYTES_PER_VALUE = 2
 Encode = Callable[[list[NDArray[np.float32]]], list[NDArray[np.floating[Any]]]]
 
 
-def audio_key(encoded: bytes, speed: float) -> str:
+def audio_key(identity: bytes, speed: float) -> str:
     """Key of a recording at a speed: the same bytes have the same frames wherever they lie.
 
     Args:
-        encoded: the recording's file as it is stored.
+        identity: what tells it from all others, as ``audio_source.identify_audio`` gives it.
         speed: factor of the speed perturbation, 1 for none.
 
     Returns:
         32 hexadecimal digits, and the speed where it is not 1.
     """
-    digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(identity, digest_size=16).hexdigest()
     return digest if speed == 1.0 else f"{digest}@{speed:g}"
 
 

@@ -17,6 +17,8 @@ from fairseq_samu.data.manifest_scan import Fault, Index, Span, parse_frames, sc
 from fairseq_samu.errors import FAULTS_SHOWN, ManifestError, explain
 
 REQUIRED_COLUMNS = ("id", "audio", "n_frames")
+TEXT_PAIR_COLUMNS = ("id", "src_text", "src_lang", "tgt_text", "tgt_lang")
+"""A manifest of texts in two languages has these, and no audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Row:
     Args:
         line: 1-based line of the file.
         id: name of the utterance, unique within a data set.
-        audio: path or ``archive.zip:offset:length``; the empty string where the column is absent.
+        audio: path, ``archive.zip:offset:length`` (bytes) or ``talk.wav:offset:length`` (samples); the empty string
+            where the column is absent.
         n_frames: samples at 16 kHz; 0 where the column is absent.
         src_text: what is said.
         tgt_text: its translation or annotation.

@@ -16,13 +16,13 @@ from typing import Optional
 
 from fairseq_samu.data.audio import SAMPLE_RATE, audio_samples
 from fairseq_samu.data.language_codes import canonical_language
-from fairseq_samu.data.manifest import REQUIRED_COLUMNS, Manifest, Row
+from fairseq_samu.data.manifest import REQUIRED_COLUMNS, TEXT_PAIR_COLUMNS, Manifest, Row
 from fairseq_samu.data.manifest_scan import Fault, scan, scan_header, visible
 from fairseq_samu.errors import AudioError, ConfigError, ManifestError, explain
 
 AUDIO_CHECKS = ("decode", "header", "none")
 TEXT_TABLE_COLUMNS = ("parallel_id", "lang", "text")
-"""A manifest without speech, such as the ``texts.tsv`` of a prepared corpus, has these instead of audio."""
+"""A table of texts, such as the ``texts.tsv`` of a prepared corpus, has these instead of audio."""
 
 FASTEST_SPEECH = 100.0
 """Characters a second: the fastest speakers stay under a third of it."""
@@ -140,10 +140,13 @@ def _scan(count: ManifestCount, on_fault: Callable[[str], None]) -> Optional[Man
 
 
 def _required(path: str) -> tuple[str, ...]:
-    """Columns to ask for: those of speech, unless the header is plainly that of a table of texts."""
-    columns = scan_header(path)
-    is_text = "audio" not in columns and set(TEXT_TABLE_COLUMNS) <= set(columns)
-    return TEXT_TABLE_COLUMNS if is_text else REQUIRED_COLUMNS
+    """Columns to ask for: those of speech, unless the header is plainly that of texts alone."""
+    columns = set(scan_header(path))
+    if "audio" not in columns:
+        for wanted in (TEXT_TABLE_COLUMNS, TEXT_PAIR_COLUMNS):
+            if set(wanted) <= columns:
+                return wanted
+    return REQUIRED_COLUMNS
 
 
 class _Ids:

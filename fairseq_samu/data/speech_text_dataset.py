@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fairseq_samu.data.audio import read_audio, read_audio_bytes
+from fairseq_samu.data.audio import read_audio
+from fairseq_samu.data.audio_source import identify_audio
 from fairseq_samu.data.augmentation import perturb_speed
 from fairseq_samu.data.collate import Item, Target
 from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
@@ -133,13 +134,13 @@ class SpeechTextDataset(RowDataset):
             wave = self.options.augment(wave, rng)
         return wave
 
-    def read_encoded(self, index: int) -> bytes:
-        """Read a row's recording as it is stored.
+    def read_identity(self, index: int) -> bytes:
+        """Read what tells a row's recording from all others.
 
         Raises:
             AudioError: it is not there.
         """
-        return read_audio_bytes(self.manifest[index].audio, self.options.audio_root, self.manifest.where(index))
+        return identify_audio(self.manifest[index].audio, self.options.audio_root, self.manifest.where(index))
 
     # ---- cached features ----------------------------------------------------------------------------------------
 
@@ -168,12 +169,12 @@ class SpeechTextDataset(RowDataset):
         speeds = tuple(self.options.speed_factors) if self.options.training else (1.0,)
         wanted, places = [], []
         for index in self.rows.tolist():
-            encoded = self._read_or_skip(index, self.read_encoded)
-            if encoded is None:
+            identity = self._read_or_skip(index, self.read_identity)
+            if identity is None:
                 continue
-            self._keys[index] = audio_key(encoded, 1.0)
+            self._keys[index] = audio_key(identity, 1.0)
             for speed in speeds:
-                wanted.append((audio_key(encoded, speed), int(self.lengths[index] / speed)))
+                wanted.append((audio_key(identity, speed), int(self.lengths[index] / speed)))
                 places.append((index, speed))
 
         def read(position: int) -> NDArray[np.float32] | None:

@@ -119,8 +119,8 @@ class ConceptTagger:
         """Find the words and concepts of recordings.
 
         Args:
-            recordings: paths, archive specs (``archive.zip:offset:length``), or (N,) float samples at 16 kHz in
-                [-1, 1] as arrays or tensors; one alone is taken as a list of one.
+            recordings: paths, specs (``archive.zip:offset:length``, ``talk.wav:offset:length``), or (N,) float samples
+                at 16 kHz in [-1, 1] as arrays or tensors; one alone is taken as a list of one.
 
         Returns:
             One utterance a recording, in the order of ``recordings``; texts of segments with a space between them.

@@ -129,8 +129,8 @@ class SpeechEmbedder:
         is not silent (35 dB below the recording's loudest 10 ms).
 
         Args:
-            recordings: paths, archive specs (``archive.zip:offset:length``), or (N,) float samples at 16 kHz in
-                [-1, 1] as arrays or tensors; one alone is taken as a list of one.
+            recordings: paths, specs (``archive.zip:offset:length``, ``talk.wav:offset:length``), or (N,) float samples
+                at 16 kHz in [-1, 1] as arrays or tensors; one alone is taken as a list of one.
 
         Returns:
             (B, E) float32, in the order of ``recordings``.

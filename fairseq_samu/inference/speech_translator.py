@@ -139,8 +139,8 @@ class SpeechTranslator:
         """Translate recordings.
 
         Args:
-            recordings: paths, archive specs (``archive.zip:offset:length``), or (N,) float samples at 16 kHz in
-                [-1, 1] as arrays or tensors; one alone is taken as a list of one.
+            recordings: paths, specs (``archive.zip:offset:length``, ``talk.wav:offset:length``), or (N,) float samples
+                at 16 kHz in [-1, 1] as arrays or tensors; one alone is taken as a list of one.
             target_language: ISO or mBART-50 code of the texts, or one for each recording.
             beam: width of the search.
 

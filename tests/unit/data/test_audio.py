@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fairseq_samu.data import audio
+from fairseq_samu.data import audio_decoding
 from fairseq_samu.data.audio import (
     SAMPLE_RATE,
     audio_samples,
@@ -106,8 +106,8 @@ def test_length_is_rounded_half_up(tmp_path, rate):
 def test_long_recordings_are_read_in_pieces(tmp_path, monkeypatch, kind):
     (tmp_path / "a.raw").write_bytes(encode(tone(48000, channels=2), 48000, kind))
     whole = read_audio("a.raw", tmp_path)
-    monkeypatch.setattr(audio, "_BLOCK", 3001)
-    monkeypatch.setattr(audio, "_WHOLE_FILE", 10)
+    monkeypatch.setattr(audio_decoding, "_BLOCK", 3001)
+    monkeypatch.setattr(audio_decoding, "_WHOLE_FILE", 10)
     if kind != "wav":  # soundfile takes a path that ends in .raw for headerless
         (tmp_path / "a.raw").rename(tmp_path / "a.x")
         np.testing.assert_allclose(read_audio("a.x", tmp_path), whole, atol=1e-6)

@@ -49,6 +49,7 @@ def row(name="x", audio="a.wav", n_frames=8000, text="some words", language="fr"
 def test_a_sound_manifest_has_no_faults(folder, audio):
     size = (folder / "c.zip").stat().st_size
     rows = [row(), row("y", "b.wav", 8000, 'he said "no" – ça ira\u200d'), row("z", f"c.zip:100:{size - 100}", 8005)]
+    rows += [row("part", "b.wav:1000:11025", 4000), row("other", "b.wav:1001:11025", 4000)]
     assert faults(manifest(folder, *rows), audio=audio) == []
 
 
@@ -59,6 +60,10 @@ def test_a_sound_manifest_has_no_faults(folder, audio):
         (row("y", "c.zip:100:999999"), 2, "inside the"),
         (row("y", "c.zip:50:200"), 2, "exactly a file that the archive stores"),
         (row("y", "m.tsv"), 2, "no known audio format"),
+        (row("y", "b.wav:12000:11025"), 2, "inside the 22050 samples (at 44100 Hz) of the recording, but is '12000:"),
+        (row("y", "none.wav:12000:11025"), 2, "existing file"),
+        (row("y", "b.wav:0:11025", 11025), 3, "It looks like samples at 44100 Hz"),
+        (row("y", "b.wav:0:11025", 8000), 3, "the samples of the recording at 16 kHz, 4000, but"),
         (row("y", n_frames=7000), 3, "the samples of the recording at 16 kHz, 8000, but is '7000' instead. Count"),
         (row("y", n_frames=500), 3, "It looks like milliseconds"),
         (row("y", n_frames=48), 3, "It looks like 10 ms frames"),
@@ -122,6 +127,21 @@ def test_a_table_of_texts(folder):
     assert faults(good) == []
     found = faults(manifest(folder, "p1\ten\thello\ttrain", "p1\ten\thi\ttrain", "p2\tqq\t \ttrain", header=header))
     assert sorted(fault.split(":")[1:3] for fault in found) == [["3", "1"], ["4", "2"], ["4", "3"]]
+
+
+def test_a_table_of_text_pairs(folder):
+    header = "id\tsrc_text\tsrc_lang\ttgt_text\ttgt_lang"
+    good = manifest(folder, "1\thello\ten\tbonjour\tfr", "2\tyes\ten\toui\tfr", header=header)
+    assert faults(good) == []
+    bad = [
+        "1\thello\ten\tbonjour\tfr",
+        "1\tyes\ten\toui\tfr",
+        "2\t \ten\toui\tfr",
+        "3\tno\ten\tnon\tqq",
+        "4\ta\ten\t\tfr",
+    ]
+    found = faults(manifest(folder, *bad, header=header))
+    assert sorted(fault.split(":")[1:3] for fault in found) == [["3", "1"], ["4", "2"], ["5", "5"], ["6", "4"]]
 
 
 def test_options(folder):

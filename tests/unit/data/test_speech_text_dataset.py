@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("fairseq", reason="the dataset is the host's kind")
 
 from fairseq_samu.data.dataset_options import DatasetOptions, hash_to_integers
+from fairseq_samu.data.feature_cache import FeatureCache
 from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.errors import ManifestError
@@ -75,6 +77,24 @@ def test_a_column_that_is_absent_is_named(tmp_path):
     dataset = SpeechTextDataset(read_manifest(path), DatasetOptions(audio_root=tmp_path))
     with pytest.raises(ManifestError, match="--teacher-text-column"):
         dataset.text_of(0)
+
+
+def test_parts_of_a_talk_are_read_and_cached_apart(tmp_path):
+    talk = np.random.default_rng(3).standard_normal((44100 * 4, 2)) * 0.1
+    soundfile.write(tmp_path / "talk.flac", talk, 44100)
+    for number in range(3):
+        soundfile.write(tmp_path / f"{number}.flac", talk[22050 * number : 22050 * (number + 2)], 44100)
+    cut = "".join(f"cut{number}\t{number}.flac\t16000\n" for number in range(3))
+    parts = "".join(f"part{number}\ttalk.flac:{22050 * number}:44100\t16000\n" for number in range(3))
+    (tmp_path / "m.tsv").write_text(f"id\taudio\tn_frames\n{cut}{parts}")
+    dataset = SpeechTextDataset(read_manifest(tmp_path / "m.tsv"), DatasetOptions(audio_root=tmp_path))
+    waves = [dataset[number].source for number in range(6)]
+    for number in range(3):
+        np.testing.assert_array_equal(waves[number], waves[number + 3])
+    dataset.use_cache(FeatureCache(tmp_path, "f", 1), lambda given: [wave[:5, None] for wave in given], 100_000)
+    assert len({dataset.key_of(number, 1.0) for number in range(6)}) == 6
+    for number in range(6):
+        np.testing.assert_allclose(dataset[number].features[:, 0], waves[number][:5], atol=1e-3)
 
 
 def test_hashes_are_spread_and_repeat():
