@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_samu.modules.masked_batch_norm import MaskedBatchNorm
+from fairseq_samu.ops.depthwise import convolve_channels
 
 NORMS = ("layer", "batch")
 
@@ -67,6 +68,6 @@ class LocalToGlobal(nn.Module):
         x = x if padding is None else x.masked_fill(padding, 0.0)
         h = F.glu(self.expand(self.norm(x)), dim=-1)
         h = h if padding is None else h.masked_fill(padding, 0.0)
-        h = self.depthwise(h.transpose(1, 2)).transpose(1, 2)  # (B, T, D) -> (B, D, T) and back
+        h = convolve_channels(h, self.depthwise.weight)
         h = self.inner_norm(h, padding_mask) if isinstance(self.inner_norm, MaskedBatchNorm) else self.inner_norm(h)
         return x + F.dropout(self.contract(F.silu(h)), self.dropout, self.training)
