@@ -166,3 +166,24 @@ def test_a_moved_checkpoint_writes_the_language_asked_for_in_every_row(tmp_path:
     assert {name.partition("-")[2] for name in result["pairs"]} == set(LANGUAGES)
     assert result["chrf"] > 90
     assert result["systems"]["baseline"]["chrf"] > 50
+
+
+def test_a_killed_run_with_a_length_compressor_decodes(corpus: TranslationCorpus, tmp_path: Path) -> None:
+    """Nothing is compressed in the first five updates; a checkpoint of that time and the last one write texts."""
+    options = {"ctc_head": True, "ctc_weight": 0.3, "compressor": "first", "compressor_start_update": 5}
+    options |= {"compressor_heads": 4, "compressor_ffn_dim": 64, "weight_decay": 0.0}
+    options |= {"max_update": 8, "save_interval_updates": 2, "keep_interval_updates": None}
+    run(translation_command(corpus, tmp_path / "untouched", **options))
+    command = translation_command(corpus, tmp_path / "killed", **options)
+    kill_after(command, 3, 0.05)
+    run(command)
+    last = tmp_path / "killed" / "checkpoint_last.pt"
+    assert_same_state(tmp_path / "untouched" / "checkpoint_last.pt", last)
+    files = [next((tmp_path / "untouched").glob(f"checkpoint_*_{update}.pt")) for update in (2, 4)]
+    states = [read_checkpoint(file)["model"] for file in (*files, last)]
+    assert [int(state["compressor.num_updates"]) for state in states] == [1, 3, 7]
+    first, second, third = (state["compressor.fc1.weight"] for state in states)
+    assert torch.equal(first, second) and not torch.equal(second, third)
+    for checkpoint in (files[1], last):
+        written = generate(corpus.folder, checkpoint, beam=1, batch_size=8)
+        assert len([line for line in written.splitlines() if line.startswith("D-")]) == 13
