@@ -31,8 +31,6 @@ TASK_COLUMNS = {
     "mt": TaskColumns("tgt_text", "tgt_lang", "src_text"),
 }
 """Columns by task: speech translation, speech recognition and text translation."""
-TEXT_PAIR_COLUMNS = ("id", "src_text", "src_lang", "tgt_text", "tgt_lang")
-"""Columns of a manifest without speech, for text translation."""
 MARKS = 3
 """Tokens of a target that stand for no character of its text: tag, first space, end."""
 WIDEST = 4
@@ -48,7 +46,7 @@ def required_columns(tasks: list[str], with_text: bool, language: str) -> list[s
         language: the language of all texts, where the manifest need not name one.
     """
     columns = [TASK_COLUMNS[task] for task in tasks]
-    base = TEXT_PAIR_COLUMNS[:1] if all(column.source for column in columns) else REQUIRED_COLUMNS
+    base = ("id",) if all(column.source for column in columns) else REQUIRED_COLUMNS
     texts = [column.text for column in columns] if with_text else []
     sources = [column.source for column in columns if column.source]
     languages = [] if language else [column.language for column in columns]
