@@ -31,30 +31,36 @@ def unit_rows(vectors: Tensor) -> Tensor:
     return functional.normalize(wide, dim=-1)
 
 
-def contrastive_loss(queries: Tensor, targets: Tensor, temperature: float, symmetric: bool = True) -> Tensor:
-    """InfoNCE within a batch (Eq. 1 of arXiv:1807.03748), in both directions or from the queries alone.
+def contrastive_loss(
+    queries: Tensor, targets: Tensor, temperature: float, symmetric: bool = True, alike: Tensor | None = None
+) -> Tensor:
+    """InfoNCE within a batch (Eq. 1 of arXiv:1807.03748).
 
-    Rows whose targets are the same vector are no negatives of each other: a batch may hold one sentence twice.
+    Rows whose targets are the same vector are no negatives of each other: a batch may hold one sentence twice. A row
+    whose target is zero has nothing to be compared with: its loss is 0, and it is nobody's negative.
 
     Args:
         queries: (B, D).
         targets: (B, D).
         temperature: divisor of the cosines, positive.
-        symmetric: the mean of both directions; else each query against all targets alone.
+        symmetric: average both directions, target among targets and query among queries; else the first alone.
+        alike: (B, B) bool, further pairs of rows that are no negatives of each other, where vectors do not tell.
 
     Returns:
-        (B,) float32 losses, one a row; 0 for a batch of one.
+        (B,) losses of float32 or wider, one a row.
     """
     q, z = unit_rows(queries), unit_rows(targets)
     logits = q @ z.t() / temperature
-    twins = (z @ z.t() > 1 - 1e-6) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
-    logits = logits.masked_fill(twins, float("-inf"))
+    empty = ~z.any(dim=1)
+    excluded = (z @ z.t() > 1 - 1e-6) | empty[:, None] | empty[None, :]
+    excluded = excluded if alike is None else excluded | alike
+    excluded = excluded & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    logits = logits.masked_fill(excluded, float("-inf"))
     labels = torch.arange(len(q), device=q.device)
-    forward = functional.cross_entropy(logits, labels, reduction="none")
-    if not symmetric:
-        return forward
-    backward = functional.cross_entropy(logits.t(), labels, reduction="none")
-    return (forward + backward) / 2
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    if symmetric:
+        losses = (losses + functional.cross_entropy(logits.t(), labels, reduction="none")) / 2
+    return losses.masked_fill(empty, 0.0)
 
 
 def is_nearest(queries: Tensor, candidates: Tensor, match: Tensor, allowed: Tensor | None = None) -> Tensor:
