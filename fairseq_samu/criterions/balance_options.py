@@ -57,11 +57,15 @@ def find_balance_faults(options: BalanceOptions, where: str) -> list[str]:
     ]
     for task, weight in options.weights.items():
         checks.append((f"{task}_weight", "zero or more", weight, math.isfinite(weight) and weight >= 0))
-        checks.append((f"{task}_weight", f"of a task out of {', '.join(MODULES)}", task, task in MODULES))
     for task, last in options.last_updates.items():
         checks.append((f"{task}_last_update", "zero or more", last, last >= 0))
-    return [
+    faults = [
         explain(where, name, rule, value, f"Set --{name.replace('_', '-')}.")
         for name, rule, value, holds in checks
         if not holds
     ]
+    others = [task for task in options.weights if task not in MODULES]
+    if others:
+        rule, mend = f"out of {', '.join(MODULES)}", "Name another task first in --tasks."
+        faults.append(explain(where, "auxiliary tasks", rule, ", ".join(others), mend))
+    return faults

@@ -175,6 +175,7 @@ class ConsistencyMultitaskCriterion(FairseqCriterion):
         losses = self.terms.compute(model, parts, active)
         if self.training and self.balance.due:
             probes = model.probed_parameters()
+            self.balance.prepare(probes)
             for task, loss in losses.items():
                 if loss.measured is not None:
                     self.balance.add(task, loss.measured.sum(), loss.num_measured, probes)

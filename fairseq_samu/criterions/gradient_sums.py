@@ -69,12 +69,10 @@ class GradientSums:
             counts: False for a batch that only keeps a worker busy: nothing is added.
             loss_scale: the loss is multiplied by it for the pass, and its gradients, once widened, divided by it.
         """
-        parameters = [parameter for layers in probes.values() for _, parameter in layers]
-        if not self._parts:
-            self._places = [(module, layer) for module, layers in probes.items() for layer, _ in layers]
-            self._lay_out(parameters)
+        self.lay_out(probes)
         if not counts:
             return
+        parameters = _parameters_of(probes)
         self._sizes[task] += size
         scaled = loss if loss_scale == 1 else loss * loss_scale
         for index, gradient in enumerate(isolated_gradients(scaled, parameters)):
@@ -82,7 +80,16 @@ class GradientSums:
                 self._parts[task][index].add_(gradient, alpha=1 / loss_scale)
                 self._reached[task].add(index)
 
-    def _lay_out(self, parameters: Sequence[Tensor]) -> None:
+    def lay_out(self, probes: Probes) -> None:
+        """Make room for the sums, unless there is; a worker that adds nothing needs it to take part.
+
+        Args:
+            probes: the same as in all other calls.
+        """
+        if self._parts:
+            return
+        parameters = _parameters_of(probes)
+        self._places = [(module, layer) for module, layers in probes.items() for layer, _ in layers]
         dtype = torch.float32
         for parameter in parameters:
             dtype = torch.promote_types(dtype, parameter.dtype)
@@ -136,3 +143,7 @@ class GradientSums:
                     cosine = cosine_of(product / counts[row][0] / main_size, norm, main_norm)
                 found[task].append(Comparison(*place, norm, main_norm, cosine))
         return found
+
+
+def _parameters_of(probes: Probes) -> list[Tensor]:
+    return [parameter for layers in probes.values() for _, parameter in layers]

@@ -85,6 +85,19 @@ class TaskBalance:
     def _changes_weights(self) -> bool:
         return self.options.mode != "fixed" and self._at_hand % self.options.weight_interval == 0
 
+    def prepare(self, probes: Probes) -> None:
+        """Say what gradients are compared on; :meth:`add` does it too.
+
+        Where there are several workers, one of them may have batches without any loss that is measured; it must call
+        this, since all workers sum up together.
+
+        Args:
+            probes: parameters, the same in all calls.
+        """
+        if self.due and self._sums is None:
+            self._sums = GradientSums([self.main, *(name for name in self._weights if self.active(name))])
+            self._sums.lay_out(probes)
+
     def add(self, task: str, loss: Tensor, size: float, probes: Probes) -> None:
         """Measure a batch's loss where a measurement is due: one backward pass down to the lowest probe.
 
@@ -98,8 +111,8 @@ class TaskBalance:
         """
         if not self.due or not self.active(task):
             return
-        if self._sums is None:
-            self._sums = GradientSums([self.main, *(name for name in self._weights if self.active(name))])
+        self.prepare(probes)
+        assert self._sums is not None
         with self._watch.running(loss.device):
             self._sums.add(task, loss, size, probes, self._counts, self._loss_scale)
 

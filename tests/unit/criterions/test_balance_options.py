@@ -28,7 +28,6 @@ def test_the_defaults_are_those_of_the_paper():
         ({"rate": math.nan}, "consistency_rate"),
         ({"weights": {"asr": -1.0}}, "asr_weight"),
         ({"weights": {"mt": math.inf}}, "mt_weight"),
-        ({"weights": {"slu": 1.0}}, "slu_weight"),
         ({"last_updates": {"mt": -5}}, "mt_last_update"),
     ],
 )
@@ -36,6 +35,11 @@ def test_each_fault_names_its_option(changed, option):
     (fault,) = find_balance_faults(BalanceOptions(**changed), "consistency_multitask")
     assert fault.startswith(f"consistency_multitask: `{option}` must be ")
     assert f"--{option.replace('_', '-')}" in fault
+
+
+def test_a_task_without_a_rule_is_named():
+    (fault,) = find_balance_faults(BalanceOptions(weights={"st": 1.0, "mt": 1.0}), "x")
+    assert "`auxiliary tasks` must be out of asr, mt, but is 'st' instead. Name another task first" in fault
 
 
 def test_faults_come_together():

@@ -196,6 +196,22 @@ def test_a_batch_left_over_from_another_update_is_forgotten():
     assert balance.weight("asr") == pytest.approx(0.5)
 
 
+def test_a_worker_without_any_measured_loss_takes_part():
+    source, handed_in = norms(), []
+    idle = TaskBalance(options(drop_below=0.0))
+    idle.begin_update(4)
+    idle.prepare(source.probes)
+    idle.finish_update(lambda x: handed_in.append(x.clone()) or x)
+    busy = TaskBalance(options(drop_below=0.0))
+    busy.begin_update(4)
+    for task in source.vectors:
+        busy.add(task, source.loss(task), 1, source.probes)
+    others = iter(handed_in)
+    assert busy.finish_update(lambda x: x + next(others))
+    assert next(others, None) is None
+    assert busy.weight("asr") == pytest.approx(0.5)
+
+
 def test_an_update_that_overflowed_begins_anew():
     source = norms()
     balance = TaskBalance(options(drop_below=0.0))
