@@ -83,9 +83,11 @@ def models_and_sample(
     """Models and batch as a generator of the host takes them.
 
     Diverse beam search takes ids of rows, where there are any, for places in the batch; without ids it counts. What
-    scores references runs whole models.
+    scores references runs whole models. A search looks for source texts under the host's name.
     """
     inputs = {name: value for name, value in sample.items() if name != "id"}
     if isinstance(generator, SequenceScorer):
         return [BeamSearchView(model) for model in models], inputs
+    if "source_tokens" in sample["net_input"]:
+        inputs["net_input"] = {**sample["net_input"], "src_tokens": sample["net_input"]["source_tokens"]}
     return models, inputs

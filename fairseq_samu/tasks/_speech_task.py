@@ -22,6 +22,11 @@ class SpeechTask(FairseqTask):
         self._model: Any = None
         self._cache_seconds = 0.0
 
+    @property
+    def reads_speech(self) -> bool:
+        """Whether batches hold speech."""
+        return True
+
     def resting_parameters(self) -> Iterable[Any]:
         """Parameters that are tuned, but left alone by the update at hand: those of an encoder that rests."""
         return self._model.encoder.parameters() if self._model.encoder_rests else ()
@@ -51,7 +56,8 @@ class SpeechTask(FairseqTask):
         grid = sum(log.get("grid", 0) for log in logging_outputs)
         if grid:
             metrics.log_scalar("padding", 1.0 - float(samples) / float(grid), float(grid), priority=185, round=4)
-            metrics.log_speed("audio_s_per_s", float(samples) / SAMPLE_RATE, priority=95, round=1)
+            if self.reads_speech:
+                metrics.log_speed("audio_s_per_s", float(samples) / SAMPLE_RATE, priority=95, round=1)
         skipped = sum(log.get("num_skipped", 0) for log in logging_outputs)
         if skipped:
             metrics.log_scalar_sum("num_skipped", float(skipped), priority=186)

@@ -19,7 +19,7 @@ from fairseq_samu.tasks._decoder_loading import find_kept
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._multitask_data import build_dataset
-from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, validate
+from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech, validate
 from fairseq_samu.tasks._search import decodes_by_ctc, models_and_sample, validate_search
 from fairseq_samu.tasks._symbol_joiner import SymbolJoiner
 from fairseq_samu.tasks._task_balance import TaskBalancing
@@ -53,6 +53,11 @@ class MultitaskStTask(TaskBalancing):
     def task_names(self) -> list[str]:
         """What is learnt or decoded, the main task first."""
         return parse_tasks(self.cfg.tasks)
+
+    @property
+    def reads_speech(self) -> bool:
+        """Whether any of the tasks does."""
+        return any(map(reads_speech, self.task_names))
 
     @property
     def target_dictionary(self) -> Any:
@@ -116,7 +121,7 @@ class MultitaskStTask(TaskBalancing):
         model = self._model
         longest = model.decoder.config.max_positions if model is not None and model.decoder is not None else None
         dataset = build_dataset(self.cfg, self.vocabulary, split, task_cfg is not None, longest)
-        if self.cfg.feature_cache and any(task != "mt" for task in self.task_names):
+        if self.cfg.feature_cache and self.reads_speech:
             cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.feature_stage)
             self._cache_seconds = cache.build_seconds
         self.datasets[split] = dataset
