@@ -25,9 +25,12 @@ class SpeechModel(BaseFairseqModel):
         self.num_updates = 0
 
     def set_num_updates(self, num_updates: int) -> None:
-        """Told by the trainer before each update."""
+        """Told by the trainer before each update, after it has switched to training mode."""
         super().set_num_updates(num_updates)
+        rested = self.encoder_rests
         self.num_updates = num_updates
+        if self.encoder_rests != rested:
+            self.train(self.training)
 
     def max_positions(self) -> Optional[int]:
         """No limit: the task's limits are in seconds."""

@@ -114,6 +114,13 @@ def test_head_only_updates_end():
         assert model(torch.randn(1, 8_000)).frames.requires_grad is not rests
 
 
+def test_an_encoder_wakes_up_in_the_update_that_tunes_it():
+    model = build(head_only_updates=2).train()
+    assert not model.encoder.training
+    model.set_num_updates(2)  # the host tells it after it has switched to training mode
+    assert model.encoder.training
+
+
 def test_masking_is_drawn_from_seed_update_and_row():
     wave, ids = torch.randn(1, 16_000), torch.tensor([5])
 
