@@ -1,6 +1,6 @@
 """Repetitions of several arms in turn (A B C A B C ...), so that what disturbs the machine disturbs all alike."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -16,11 +16,13 @@ class Timings:
         seconds: of each repetition.
         result: what the last repetition gave.
         peak_bytes: most memory that a repetition held.
+        results: what each repetition gave.
     """
 
     seconds: list[float] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     peak_bytes: int = 0
+    results: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def median(self) -> float:
@@ -36,11 +38,17 @@ class Timings:
         return median(self.ratios_to(other))
 
 
+def spread(ratios: Sequence[float]) -> dict[str, float]:
+    """Median, lowest and highest of what the rounds gave."""
+    return {"median": median(ratios), "low": min(ratios), "high": max(ratios)}
+
+
 def take_turns(
     workers: Mapping[str, RemoteWorker],
     task: str,
     rounds: int,
     after_round: Callable[[], None] = lambda: None,
+    warm_up: bool = True,
 ) -> dict[str, Timings]:
     """Warm every worker up once, then measure all of them in turn.
 
@@ -49,12 +57,13 @@ def take_turns(
         task: method of the worker that reports its ``seconds``.
         rounds: repetitions.
         after_round: what else is measured in each round.
+        warm_up: False leaves that out, where the workers are warm already.
 
     Returns:
         Timings by name.
     """
     timings = {name: Timings() for name in workers}
-    for worker in workers.values():
+    for worker in workers.values() if warm_up else ():
         worker.call(task)
     for _ in range(rounds):
         for name, worker in workers.items():
@@ -62,6 +71,7 @@ def take_turns(
             result = worker.call(task)
             timings[name].seconds.append(result["seconds"])
             timings[name].result = result
+            timings[name].results.append(result)
             timings[name].peak_bytes = max(timings[name].peak_bytes, worker.call("peak_bytes"))
         after_round()
     return timings

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.measuring.machine import describe_machine
 from benchmarks.measuring.process import RemoteWorker
-from benchmarks.measuring.rounds import Timings, take_turns
+from benchmarks.measuring.rounds import Timings, spread, take_turns
 from benchmarks.understanding.report import write_report
 from benchmarks.understanding.sizes import SIZES
 from benchmarks.understanding.weights import write_state
@@ -238,11 +238,6 @@ def summarise(timing: Timings, ours: Timings) -> dict[str, Any]:
         "audio_per_second": timing.result["audio"] / timing.median,
         "ours_times_faster": spread(ours.ratios_to(timing)),
     }
-
-
-def spread(ratios: Sequence[float]) -> dict[str, float]:
-    """Median, lowest and highest of the rounds' ratios."""
-    return {"median": median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
 def _require_close(what: str, values: Mapping[str, float], name: str, tolerance: float) -> None:
