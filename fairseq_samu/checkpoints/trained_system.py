@@ -18,6 +18,9 @@ COMMON = ("seed", "fp16", "bf16")
 PLACES = (
     "encoder_path",
     "decoder_path",
+    "text_path",
+    "extra_manifests",
+    "consistency_log",
     "slu_checkpoint",
     "data",
     "audio_root",
@@ -51,6 +54,11 @@ class LoadedSystem:
         """Options of the model."""
         return dict(self.config["model"])
 
+    @property
+    def architecture(self) -> str:
+        """Registered name of the model."""
+        return str(self.config["model"]["_name"])
+
 
 def find_config(checkpoint: Any, architecture: str) -> dict[str, Any] | None:
     """Find the config of a model in a training checkpoint; None in files of another.
@@ -72,21 +80,22 @@ def find_config(checkpoint: Any, architecture: str) -> dict[str, Any] | None:
     }
 
 
-def system_from_checkpoint(checkpoint: Any, where: str, architecture: str) -> LoadedSystem:
+def system_from_checkpoint(checkpoint: Any, where: str, *architectures: str) -> LoadedSystem:
     """Take a system out of a training checkpoint.
 
     Args:
         checkpoint: what ``read_torch_file`` gave.
         where: name of the file, for messages.
-        architecture: registered name of the model.
+        *architectures: registered names of the models that it may hold.
 
     Raises:
         CheckpointError: when it holds another model, or no vocabulary.
     """
-    mend = f"Give a checkpoint of `fairseq-train --arch {architecture}`."
-    config = find_config(checkpoint, architecture)
+    names = " or ".join(architectures)
+    mend = f"Give a checkpoint of `fairseq-train --arch {names}`."
+    config = next((config for name in architectures if (config := find_config(checkpoint, name)) is not None), None)
     if config is None or not isinstance(checkpoint.get("model"), Mapping):
-        raise CheckpointError(explain(where, "checkpoint", f"one of {architecture}", "another", mend))
+        raise CheckpointError(explain(where, "checkpoint", f"one of {names}", "another", mend))
     task = checkpoint.get("task_state")
     vocabulary = task.get("vocabulary") if isinstance(task, Mapping) else None
     if not isinstance(vocabulary, Mapping):
@@ -94,12 +103,12 @@ def system_from_checkpoint(checkpoint: Any, where: str, architecture: str) -> Lo
     return LoadedSystem(config, dict(checkpoint["model"]), dict(vocabulary))
 
 
-def read_system(path: str | Path, architecture: str) -> LoadedSystem:
+def read_system(path: str | Path, *architectures: str) -> LoadedSystem:
     """Read a system; nothing else of the training machine is needed.
 
     Args:
         path: a training checkpoint.
-        architecture: registered name of the model.
+        *architectures: registered names of the models that it may hold.
 
     Raises:
         CheckpointError: when there is no such file, or it is damaged, unsafe, or of another model.
@@ -109,4 +118,4 @@ def read_system(path: str | Path, architecture: str) -> LoadedSystem:
         raise CheckpointError(explain("", "checkpoint", "a file", path, "Check the path."))
     # tensors are read when they are used, so that the optimizer's state costs no memory
     checkpoint = read_torch_file(path, lazily=zipfile.is_zipfile(path))
-    return system_from_checkpoint(checkpoint, str(path), architecture)
+    return system_from_checkpoint(checkpoint, str(path), *architectures)

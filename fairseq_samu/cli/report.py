@@ -4,7 +4,12 @@ import importlib
 from typing import Any
 
 # Each kind is a module of this room with `DESCRIPTION`, `add_options(parser)` and `run(arguments)`.
-KINDS = {"consistency": "report_consistency", "retrieval": "report_retrieval", "slu": "report_slu"}
+KINDS = {
+    "compression": "report_compression",
+    "consistency": "report_consistency",
+    "retrieval": "report_retrieval",
+    "slu": "report_slu",
+}
 
 
 def add_parser(subparsers: Any) -> None:

@@ -40,6 +40,13 @@ def test_parts_without_places_of_the_training_machine(write):
     assert loaded.vocabulary["labels"].tolist() == [0, 0, 0]
 
 
+def test_one_of_several_systems(write):
+    path = write(checkpoint())
+    assert read_system(path, "multitask_st", "samu_slu").architecture == "samu_slu"
+    with pytest.raises(CheckpointError, match="one of multitask_st or samu_xlsr, but is 'another'"):
+        read_system(path, "multitask_st", "samu_xlsr")
+
+
 @pytest.mark.parametrize(
     ("changed", "architecture", "message"),
     [

@@ -1,0 +1,176 @@
+"""What the length compressor of a trained model makes of recordings."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Union
+
+import torch
+from torch import Tensor
+
+from fairseq_samu.checkpoints.key_report import load_strict
+from fairseq_samu.checkpoints.trained_system import LoadedSystem, read_system
+from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.errors import CheckpointError, explain
+from fairseq_samu.inference.recordings import Batching, Recording, batch_recordings, pad_pieces
+from fairseq_samu.inference.translator_building import build_vocabulary
+from fairseq_samu.models.compressor_options import CompressorOptions, ScheduledCompressor
+from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartConfig, SamuXlsrMbartModel
+
+System = Union[MultitaskStModel, SamuXlsrMbartModel]
+
+SYSTEMS: dict[str, tuple[Any, Any]] = {
+    "multitask_st": (MultitaskStModelConfig, MultitaskStModel),
+    "samu_xlsr_mbart": (SamuXlsrMbartConfig, SamuXlsrMbartModel),
+}
+"""Models that may have a compressor: config and class by registered name."""
+WHOLE = 1e6  # seconds: no recording is cut
+
+
+@dataclass(frozen=True)
+class SeenCompression:
+    """What became of one recording; tensors on the CPU.
+
+    Attributes:
+        recording: its place in the list.
+        wave: (N,) float32 samples at 16 kHz.
+        labels: (T,) int64, CTC's most probable label of each frame.
+        of_frame: (T,) int64 segment of each frame; S for one that was dropped.
+        starts: (S,) int64 first frame of each segment.
+        attention: (S, T) float32 how much each segment takes of each frame, mean over the heads; None where it was not
+            asked for.
+    """
+
+    recording: int
+    wave: Tensor
+    labels: Tensor
+    of_frame: Tensor
+    starts: Tensor
+    attention: Tensor | None
+
+
+class CompressorView:
+    """A trained model whose compressor can be looked into.
+
+    Args:
+        model: with a compressor that is in use.
+        vocabulary: of its labels.
+        device: where the model runs.
+
+    Raises:
+        CheckpointError: the model has none, or was saved before it began.
+    """
+
+    def __init__(self, model: System, vocabulary: Vocabulary, device: str | torch.device = "cpu") -> None:
+        compressor = model.compressor
+        if compressor is None:
+            mend = "Train with --compressor."
+            raise CheckpointError(explain("", "compressor", "in the model", "off", mend))
+        if not compressor.is_active:
+            rule, done = f"begun (--compressor-start-update {compressor.start_update})", int(compressor.num_updates)
+            raise CheckpointError(explain("", "compressor", rule, f"not yet, after {done} updates", "Train longer."))
+        self.compressor: ScheduledCompressor = compressor
+        self.model = model.to(device).eval()
+        self.vocabulary = vocabulary
+        self.device = torch.device(device)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> "CompressorView":
+        """Load a training checkpoint of one of :data:`SYSTEMS`.
+
+        Args:
+            path: the file; nothing else of the training machine is needed.
+            device: where the model runs.
+
+        Raises:
+            CheckpointError: when it is missing, damaged, unsafe, of another model, or without a compressor in use.
+        """
+        loaded = read_system(path, *SYSTEMS)
+        vocabulary = build_vocabulary(loaded.vocabulary)
+        model = _build(loaded, vocabulary, str(path))
+        try:
+            return cls(model, vocabulary, device)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+
+    def label_of(self, number: int) -> str:
+        """Piece of a label; empty for the blank."""
+        return "" if number == self.compressor.blank else str(self.vocabulary.dictionary[number])
+
+    def describe(self) -> dict[str, str]:
+        """What the compressor is set to, by the names of the options."""
+        compressor = self.compressor
+        limit = compressor.max_segments or "none"
+        return {
+            "compressor": compressor.representative,
+            "lookback": compressor.scope,
+            "blanks": compressor.blanks,
+            "max length": str(limit),
+        }
+
+    @torch.no_grad()
+    def look(
+        self,
+        recordings: Sequence[Recording],
+        root: str | Path | None = None,
+        with_attention: bool = True,
+        batch_seconds: float = 60.0,
+    ) -> Iterator[SeenCompression]:
+        """Compress recordings.
+
+        Args:
+            recordings: paths, specs of parts, or (N,) float samples at 16 kHz.
+            root: folder that relative paths start from.
+            with_attention: compute the attention too, which takes room for S x T figures.
+            batch_seconds: audio in one batch, with padding, in seconds.
+
+        Yields:
+            What became of each, in no particular order.
+
+        Raises:
+            AudioError: naming the recording, when one cannot be read.
+        """
+        for batch in batch_recordings(list(recordings), Batching(batch_seconds, WHOLE, root)):
+            source, padding_mask = pad_pieces(batch, self.device)
+            inputs, found = self._run(source, padding_mask)
+            labels = inputs["labels"] if inputs.get("labels") is not None else inputs["logits"].argmax(dim=-1)
+            attention = self.compressor.attention_weights(**inputs).float().cpu() if with_attention else None
+            lengths = torch.logical_not(inputs["padding_mask"]).sum(dim=1).tolist()
+            for row, (piece, frames) in enumerate(zip(batch, lengths, strict=True)):
+                count = int(found.segments.counts[row])
+                # what is beyond the last segment of this row, padding of longer ones included, is in none
+                yield SeenCompression(
+                    recording=piece.recording,
+                    wave=torch.from_numpy(piece.wave),
+                    labels=labels[row, :frames].cpu(),
+                    of_frame=found.segments.of_frame[row, :frames].clamp(max=count).cpu(),
+                    starts=found.segments.starts[row, :count].cpu(),
+                    attention=None if attention is None else attention[row, :count, :frames],
+                )
+
+    def _run(self, source: Tensor, padding_mask: Tensor) -> tuple[dict[str, Any], Any]:
+        """Run the model, and give what its compressor took, by name, and handed out."""
+        seen: list[tuple[dict[str, Any], Any]] = []
+        parameters = inspect.signature(self.compressor.forward)
+
+        def keep(_: Any, args: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+            seen.append((dict(parameters.bind(*args, **named).arguments), output))
+
+        handle = self.compressor.register_forward_hook(keep, with_kwargs=True)
+        try:
+            self.model.encode_utterances(source, padding_mask)
+        finally:
+            handle.remove()
+        return seen[0]
+
+
+def _build(loaded: LoadedSystem, vocabulary: Vocabulary, where: str) -> System:
+    config, model_class = SYSTEMS[loaded.architecture]
+    known = {item.name for item in fields(config)}
+    cfg: CompressorOptions = config(**{name: value for name, value in loaded.settings.items() if name in known})
+    model: System = model_class.build_model(cfg, SimpleNamespace(target_dictionary=vocabulary.dictionary))
+    load_strict(model, loaded.state, where=where)
+    return model
