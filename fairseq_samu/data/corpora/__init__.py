@@ -18,6 +18,7 @@ CORPORA = {
     "common-voice": "fairseq_samu.data.corpora.common_voice",
     "covost2": "fairseq_samu.data.corpora.covost2",
     "europarl-st": "fairseq_samu.data.corpora.europarl_st",
+    "mustc": "fairseq_samu.data.corpora.mustc",
     "media": "fairseq_samu.data.corpora.media",
     "portmedia": "fairseq_samu.data.corpora.portmedia",
     "taric-slu": "fairseq_samu.data.corpora.taric_slu",

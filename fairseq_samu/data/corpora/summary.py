@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairseq_samu.data.audio import SAMPLE_RATE
-from fairseq_samu.data.corpora.splits import SPLITS
+from fairseq_samu.data.corpora.splits import SPLITS, kind_of
 
 
 @dataclass
@@ -36,6 +36,11 @@ class Summary:
         """Languages with rows, used or left out, in alphabetical order."""
         return sorted({lang for lang, _ in self.rows} | {lang for lang, _ in self.dropped})
 
+    def splits(self) -> list[str]:
+        """The usual splits and those beside them that have rows, in the order of their kinds."""
+        found = {split for _, split in self.rows} | set(SPLITS)
+        return sorted(found, key=lambda split: (SPLITS.index(kind_of(split)), split))
+
     def to_json(self) -> dict[str, object]:
         """Counts as plain JSON values."""
         used = [
@@ -62,7 +67,9 @@ class Summary:
 
     def table(self) -> str:
         """Two tables as text: what is used, and what was left out by reason."""
-        lines = [["language", *(f"{split} {unit}" for split in SPLITS for unit in ("rows", "min")), "rows", "minutes"]]
+        units = ("rows", "min") if self._has_speech() else ("rows",)
+        total = ("rows", "minutes") if self._has_speech() else ("rows",)
+        lines = [["language", *(f"{split} {unit}" for split in self.splits() for unit in units), *total]]
         languages = sorted({lang for lang, _ in self.rows})
         for lang in languages:
             lines.append(self._line(lang, [lang]))
@@ -77,10 +84,15 @@ class Summary:
         return text
 
     def _line(self, title: str, languages: Sequence[str]) -> list[str]:
-        rows = [sum(self.rows[lang, split] for lang in languages) for split in SPLITS]
-        minutes = [sum(self.minutes(lang, split) for lang in languages) for split in SPLITS]
+        rows = [sum(self.rows[lang, split] for lang in languages) for split in self.splits()]
+        if not self._has_speech():
+            return [title, *map(str, rows), str(sum(rows))]
+        minutes = [sum(self.minutes(lang, split) for lang in languages) for split in self.splits()]
         cells = [cell for r, m in zip(rows, minutes, strict=True) for cell in (str(r), f"{m:.1f}")]
         return [title, *cells, str(sum(rows)), f"{sum(minutes):.1f}"]
+
+    def _has_speech(self) -> bool:
+        return any(self.samples.values())
 
 
 def _align(lines: Sequence[Sequence[str]]) -> str:

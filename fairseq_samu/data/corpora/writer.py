@@ -12,9 +12,10 @@ from typing import TextIO
 from fairseq_samu.data.audio import audio_samples
 from fairseq_samu.data.corpora.audio_zip import AudioZip
 from fairseq_samu.data.corpora.describe import describe
-from fairseq_samu.data.corpora.splits import SPLITS, require_no_leaks
+from fairseq_samu.data.corpora.splits import SPLITS, kind_of, require_no_leaks
 from fairseq_samu.data.corpora.summary import Summary
-from fairseq_samu.data.manifest import read_manifest
+from fairseq_samu.data.manifest import REQUIRED_COLUMNS, TEXT_PAIR_COLUMNS, read_manifest
+from fairseq_samu.data.manifest_scan import scan_header
 from fairseq_samu.errors import ManifestError, explain
 
 COLUMNS = ("id", "audio", "n_frames", "src_text", "src_lang", "speaker", "parallel_id")
@@ -43,6 +44,7 @@ class CorpusWriter:
         settings: options that the result depends on, kept in ``prepared.json``.
         identity: what tells the source from others, likewise.
         targets: whether rows have ``tgt_text`` and ``tgt_lang``.
+        speech: whether rows have recordings; without them they are pairs of texts.
         archive: whether recordings are stored in ``audio.zip``; without it manifests name files elsewhere.
         pairs: whether rows are counted by pair of languages (``cs>fr``), not by the language of the speech.
         shared_texts: whether the same words may stand in several splits, as short answers do in dialogues; what tells
@@ -56,6 +58,7 @@ class CorpusWriter:
         settings: Mapping[str, object],
         identity: Mapping[str, object] | None = None,
         targets: bool = True,
+        speech: bool = True,
         archive: bool = True,
         pairs: bool = False,
         shared_texts: bool = False,
@@ -66,7 +69,9 @@ class CorpusWriter:
         self._settings = dict(settings)
         self._identity = dict(identity or {})
         self._columns = COLUMNS + TARGET_COLUMNS if targets else COLUMNS
-        self._archive = archive
+        if not speech:
+            self._columns = TEXT_PAIR_COLUMNS
+        self._archive = archive and speech
         self._pairs = pairs
         self._shared_texts = shared_texts
         self._notes = ""
@@ -121,14 +126,14 @@ class CorpusWriter:
         """Write one row of a manifest.
 
         Args:
-            split: ``train``, ``valid`` or ``test``.
+            split: ``train``, ``valid``, ``test``, or a further one that is held out such as ``test_he``.
             row: a value for each column.
         """
         self._write(f"{split}.tsv", self._columns, [str(row[column]) for column in self._columns])
         direction = f"{row['src_lang']}>{row['tgt_lang']}" if self._pairs else str(row["src_lang"])
         key = (direction, split)
         self.summary.rows[key] += 1
-        self.summary.samples[key] += int(row["n_frames"])
+        self.summary.samples[key] += int(row.get("n_frames", 0))
 
     def add_text(self, split: str, item: str, lang: str, text: str) -> None:
         """Write one row of ``texts.tsv``; an item has one text a language, the first that is given."""
@@ -175,8 +180,10 @@ class CorpusWriter:
         self.add_document("README.md", describe(self.summary, self._notes, self._settings, files))
         made.append(self.scratch / "README.md")
         record = {**self.summary.to_json(), **recipe(self._settings, self._identity), "files": files}
+        earlier = _files_of(self.output)
         (self.output / RECORD).unlink(missing_ok=True)
-        for name in (*(f"{split}.tsv" for split in SPLITS), "texts.tsv", "dropped.tsv", "audio.zip"):
+        usual = (*(f"{split}.tsv" for split in SPLITS), "texts.tsv", "dropped.tsv", "audio.zip")
+        for name in {*usual, *earlier}:
             if not (self.scratch / name).exists():
                 (self.output / name).unlink(missing_ok=True)  # of an earlier preparation with other options
         for path in made:
@@ -216,11 +223,21 @@ def finished(
         return None
 
 
+def _files_of(output: Path) -> set[str]:
+    """Names of the files of an earlier preparation, further splits included; empty where none can be recognised."""
+    try:
+        files = json.loads((output / RECORD).read_text(encoding="utf-8"))["files"]
+        return {name for name in files if Path(name).name == name}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 def check_splits(folder: Path, shared_texts: bool = False) -> None:
     """Check a prepared folder: every manifest reads, and no text of one split stands in another that must not know it.
 
     Args:
-        folder: holds ``train.tsv``, ``valid.tsv``, ``test.tsv`` (those that the corpus has) and ``texts.tsv``.
+        folder: holds ``train.tsv``, ``valid.tsv``, ``test.tsv`` (those that the corpus has), further splits that are
+            held out such as ``test_he.tsv``, and ``texts.tsv``. Splits of one kind may share texts.
         shared_texts: only read them; the same words may stand in several splits.
 
     Raises:
@@ -235,15 +252,16 @@ def check_splits(folder: Path, shared_texts: bool = False) -> None:
 
 
 def _texts_of(folder: Path, split: str) -> Iterator[tuple[str, str]]:
-    path = folder / f"{split}.tsv"
-    if path.exists():
-        for row in read_manifest(path):
+    for path in sorted(path for path in folder.glob(f"{split}*.tsv") if kind_of(path.stem) == split):
+        columns = set(scan_header(str(path)))
+        required = REQUIRED_COLUMNS if "audio" in columns else TEXT_PAIR_COLUMNS
+        for row in read_manifest(path, required):
             for text in (row.src_text, row.tgt_text):
                 yield f"{path.name}:{row.line}", text or ""
     path = folder / "texts.tsv"
     if path.exists():
         for row in read_manifest(path, required=TEXT_COLUMNS):
-            if row.extra["split"] == split:
+            if kind_of(row.extra["split"]) == split:
                 yield f"{path.name}:{row.line}", row.extra["text"]
 
 
