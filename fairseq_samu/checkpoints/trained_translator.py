@@ -1,4 +1,4 @@
-"""What a training checkpoint of samu_xlsr_mbart says about the model in it."""
+"""What a training checkpoint of a translation model says about the model in it."""
 
 import zipfile
 from dataclasses import dataclass
@@ -9,40 +9,41 @@ from fairseq_samu.checkpoints.safe_loading import read_torch_file
 from fairseq_samu.checkpoints.trained_system import LoadedSystem, find_config, read_system, system_from_checkpoint
 
 ARCHITECTURE = "samu_xlsr_mbart"
+ARCHITECTURES = (ARCHITECTURE, "multitask_st")
 
 
 @dataclass(frozen=True)
 class LoadedTranslator(LoadedSystem):
-    """A speech translation model as a checkpoint holds it; see :class:`LoadedSystem`.
+    """A translation model as a checkpoint holds it; see :class:`LoadedSystem`."""
 
-    Attributes:
-        source: kind of the file in words.
-    """
-
-    source: str = "speech translation checkpoint"
+    @property
+    def source(self) -> str:
+        """Kind of the file in words."""
+        kind = "text" if self.settings.get("without_speech") else "speech"
+        return f"{kind} translation checkpoint"
 
 
 def translator_from_checkpoint(checkpoint: Any, where: str) -> LoadedTranslator:
-    """Take a speech translation model out of a training checkpoint; see :func:`system_from_checkpoint`."""
-    return _as_translator(system_from_checkpoint(checkpoint, where, ARCHITECTURE))
+    """Take a translation model out of a training checkpoint; see :func:`system_from_checkpoint`."""
+    return _as_translator(system_from_checkpoint(checkpoint, where, *ARCHITECTURES))
 
 
 def read_trained_translator(path: str | Path) -> LoadedTranslator:
-    """Read a speech translation model; see :func:`read_system`."""
-    return _as_translator(read_system(path, ARCHITECTURE))
+    """Read a translation model; see :func:`read_system`."""
+    return _as_translator(read_system(path, *ARCHITECTURES))
 
 
 def find_trained_translator(path: str | Path) -> LoadedTranslator | None:
     """As :func:`read_trained_translator`; None for anything else, of which the tensors are not even read.
 
     Raises:
-        CheckpointError: when the file is unsafe, or one of this model that lacks its vocabulary.
+        CheckpointError: when the file is unsafe, or one of these models that lacks its vocabulary.
     """
     path = Path(path).expanduser()
     if not zipfile.is_zipfile(path):
         return None
     checkpoint = read_torch_file(path, lazily=True)
-    found = find_config(checkpoint, ARCHITECTURE) is not None
+    found = any(find_config(checkpoint, name) is not None for name in ARCHITECTURES)
     return translator_from_checkpoint(checkpoint, str(path)) if found else None
 
 

@@ -1,4 +1,4 @@
-"""`fairseq-samu convert` for checkpoints of speech translation, which have an encoder, a decoder and parts between."""
+"""`fairseq-samu convert` for checkpoints of translation, which have an encoder, a decoder and parts between."""
 
 import sys
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Any
 
 from fairseq_samu.errors import CheckpointError, explain
 
-BETWEEN = ("compressor", "length_adapter", "bridge", "ctc_head")
+BETWEEN = ("projection", "compressor", "local_to_global", "text_encoder", "length_adapter", "bridge", "ctc_head")
 
 
 def describe_translator(loaded: Any, where: str) -> dict[str, Any]:
-    """Describe a speech translation model.
+    """Describe a translation model.
 
     Args:
         loaded: a ``LoadedTranslator``.
@@ -61,7 +61,7 @@ def export_translator(loaded: Any, where: str, directory: Path, part: str | None
 
     model, vocabulary = _build(loaded, where)
     if part != "decoder":
-        _require_no_adapters(model, where)
+        _require_plain_encoder(model, where)
     if part != "encoder" and model.decoder is None:
         mend = "Give --part encoder."
         raise CheckpointError(explain(where, "model", "one with a decoder", "one for CTC alone", mend))
@@ -85,7 +85,10 @@ def _build(loaded: Any, where: str) -> tuple[Any, Any]:
     return build_translator(loaded, vocabulary, where), vocabulary
 
 
-def _require_no_adapters(model: Any, where: str) -> None:
+def _require_plain_encoder(model: Any, where: str) -> None:
+    if model.encoder is None:
+        mend = "Give --part decoder."
+        raise CheckpointError(explain(where, "model", "one with a speech encoder", "one of text alone", mend))
     if "encoder_adapters" in model.parameter_groups():
         rule = "without adapters, which transformers' encoders cannot have"
         mend = "Write the decoder alone with --part decoder; `fairseq-samu adapters` keeps adapters apart."

@@ -75,8 +75,13 @@ class SourceTexts:
         if not text.strip():
             where, mend = self.manifest.where(index), "Fill it in, or remove the row."
             raise ManifestError(explain(where, "src_text", "filled in every row", "", mend))
-        pieces = self.vocabulary.encode(text)[:-1]
-        return pieces if len(pieces) else np.array([self.vocabulary.unk], dtype=np.int64)
+        return encode_source(self.vocabulary, text)
+
+
+def encode_source(vocabulary: Vocabulary, text: str) -> NDArray[np.int64]:
+    """Pieces (U,) of a source text, without tag and end; ``<unk>`` where the vocabulary keeps nothing of it."""
+    pieces = vocabulary.encode(text)[:-1]
+    return pieces if len(pieces) else np.array([vocabulary.unk], dtype=np.int64)
 
 
 class TargetTexts:

@@ -1,7 +1,6 @@
-"""Translations and transcripts of recordings, by a trained model."""
+"""Translations and transcripts of recordings, and translations of texts, by a trained model."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,49 +19,17 @@ from fairseq_samu.inference.recordings import (
     list_recordings,
     pad_pieces,
 )
-from fairseq_samu.inference.translator_building import build_translator, build_vocabulary
+from fairseq_samu.inference.texts import batch_texts
+from fairseq_samu.inference.translated_segments import Hypothesis, TranslatedSegment, join_texts
+from fairseq_samu.inference.translator_building import TranslationModel, build_translator, build_vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
-from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartModel
 
 MAX_TOKENS = 200  # of a text; the default of `fairseq-generate --max-len-b`
 
 
-@dataclass(frozen=True)
-class Hypothesis:
-    """A text that may have been said.
-
-    Attributes:
-        text: plain text.
-        score: mean log-probability of its tokens, tag and end included, in nats.
-    """
-
-    text: str
-    score: float
-
-
-@dataclass(frozen=True)
-class TranslatedSegment:
-    """A part of a recording, and what it says.
-
-    Attributes:
-        start_seconds: where it begins.
-        end_seconds: where it ends.
-        hypotheses: the best texts, best first.
-    """
-
-    start_seconds: float
-    end_seconds: float
-    hypotheses: list[Hypothesis]
-
-    @property
-    def text(self) -> str:
-        """The best text."""
-        return self.hypotheses[0].text
-
-
 class SpeechTranslator:
-    """A trained speech translation model, for use.
+    """A trained translation model of speech, of texts, or of both, for use.
 
     Recordings are batched by length; a recording's text does not depend on the others, nor on their order (beyond the
     rounding of float32). Recordings longer than ``max_seconds`` are cut at pauses first. The search is the one that
@@ -71,7 +38,7 @@ class SpeechTranslator:
     Args:
         model: with a decoder, or with a head for CTC alone.
         vocabulary: of the model.
-        tasks: what the model was trained to do: ``st``, ``asr``.
+        tasks: what the model was trained to do: ``st``, ``asr``, ``mt``.
         device: where the model runs.
         batching: how recordings are read, cut and batched.
         max_tokens: longest text of a segment.
@@ -84,7 +51,7 @@ class SpeechTranslator:
 
     def __init__(
         self,
-        model: SamuXlsrMbartModel,
+        model: TranslationModel,
         vocabulary: Vocabulary,
         tasks: Sequence[str] = ("st",),
         device: str | torch.device = "cpu",
@@ -152,7 +119,7 @@ class SpeechTranslator:
             ConfigError: a language has no tag, or the model was not trained to translate.
         """
         self._require("st", "translate")
-        return [_join(found) for found in self.translate_segments(recordings, target_language, beam)]
+        return [join_texts(found) for found in self.translate_segments(recordings, target_language, beam)]
 
     def transcribe(
         self, recordings: Sequence[Recording] | Recording, language: str | Sequence[str], beam: int = 5
@@ -172,7 +139,58 @@ class SpeechTranslator:
             ConfigError: a language has no tag, or the model was not trained to transcribe.
         """
         self._require("asr", "transcribe")
-        return [_join(found) for found in self.translate_segments(recordings, language, beam)]
+        return [join_texts(found) for found in self.translate_segments(recordings, language, beam)]
+
+    def transcribe_by_ctc(self, recordings: Sequence[Recording] | Recording) -> list[str]:
+        """Write down what recordings say by the head for CTC alone: its most probable path, without the decoder.
+
+        Args:
+            recordings: see :meth:`translate`.
+
+        Returns:
+            As :meth:`translate`.
+
+        Raises:
+            AudioError: see :meth:`translate`.
+            ConfigError: the model has no head for CTC, or was not trained to transcribe.
+        """
+        self._require("asr", "transcribe")
+        if not self.model.has_ctc:
+            mend = "Use transcribe, or a checkpoint with a head for CTC."
+            raise ConfigError(explain("", "model", "one with a head for CTC", "one without", mend))
+        listed = list_recordings(recordings)
+        segments = self._collect(listed, [self.vocabulary.bos] * len(listed), self._ctc(), nbest=1)
+        return [join_texts(found) for found in segments]
+
+    def translate_texts(
+        self, texts: Sequence[str] | str, target_language: str | Sequence[str] = "en", beam: int = 5
+    ) -> list[str]:
+        """Translate texts.
+
+        Args:
+            texts: plain text; one alone is taken as a list of one.
+            target_language: see :meth:`translate`.
+            beam: width of the search.
+
+        Returns:
+            One text for each.
+
+        Raises:
+            ConfigError: a text is empty, a language has no tag, or the model was not trained to translate texts.
+        """
+        self._require("mt", "translate texts")
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        tags = self._tags(target_language, len(listed))
+        found = [""] * len(listed)
+        generator, models = self._generator(beam)
+        for rows, tokens in batch_texts(listed, self.vocabulary):
+            prefix = torch.tensor([[tags[row]] for row in rows], device=self.device)
+            tokens = tokens.to(self.device)
+            # the host's generator counts its rows by `src_tokens`
+            sample = {"net_input": {"source_tokens": tokens, "src_tokens": tokens}}
+            for row, best in zip(rows, generator.generate(models, sample, prefix_tokens=prefix), strict=True):
+                found[row] = self.vocabulary.decode(best[0]["tokens"])
+        return found
 
     def translate_segments(
         self,
@@ -201,17 +219,23 @@ class SpeechTranslator:
         if not 1 <= nbest <= beam:
             rule = "from 1 to beam"
             raise ConfigError(explain("", "nbest", rule, f"{nbest} with a beam of {beam}", "Widen the beam."))
-        found: list[list[TranslatedSegment]] = [[] for _ in listed]
-        for piece, hypotheses in self._search(listed, tags, beam, nbest):
+        return self._collect(listed, tags, self._generator(beam), nbest)
+
+    def _collect(
+        self, recordings: list[Recording], tags: list[int], search: tuple[Any, list[Any]], nbest: int
+    ) -> list[list[TranslatedSegment]]:
+        """Texts of the segments of every recording, in order."""
+        found: list[list[TranslatedSegment]] = [[] for _ in recordings]
+        for piece, hypotheses in self._search(recordings, tags, search, nbest):
             start, end = piece.segment.start / SAMPLE_RATE, piece.segment.end / SAMPLE_RATE
             found[piece.recording].append(TranslatedSegment(start, end, hypotheses))
         return [sorted(segments, key=lambda segment: segment.start_seconds) for segments in found]
 
     def _search(
-        self, recordings: list[Recording], tags: list[int], beam: int, nbest: int
+        self, recordings: list[Recording], tags: list[int], search: tuple[Any, list[Any]], nbest: int
     ) -> Iterator[tuple[Piece, list[Hypothesis]]]:
         """Yield every segment with its best texts, in no particular order."""
-        generator, models = self._generator(beam)
+        generator, models = search
         for batch in batch_recordings(recordings, self.batching):
             source, padding_mask = pad_pieces(batch, self.device)
             prefix = torch.tensor([[tags[piece.recording]] for piece in batch], device=self.device)
@@ -223,9 +247,14 @@ class SpeechTranslator:
         """What finds texts, and the models it asks."""
         vocabulary = self.vocabulary
         if self.model.decoder is None:
-            return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids), [self.model]
+            return self._ctc()
         views = [BeamSearchView(self.model)]
         return SequenceGenerator(views, vocabulary.dictionary, beam_size=beam, max_len_b=self.max_tokens), views
+
+    def _ctc(self) -> tuple[Any, list[Any]]:
+        """What reads the head for CTC, and its model."""
+        vocabulary = self.vocabulary
+        return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids), [self.model]
 
     def _hypothesis(self, tokens: torch.Tensor, score: float) -> Hypothesis:
         return Hypothesis(self.vocabulary.decode(tokens), score)
@@ -242,8 +271,3 @@ class SpeechTranslator:
         if task not in self.tasks:
             rule, mend = f"trained with `{task}` in --tasks to {verb}", "Use a checkpoint of such a training."
             raise ConfigError(explain("", "model", rule, ",".join(self.tasks), mend))
-
-
-def _join(segments: list[TranslatedSegment]) -> str:
-    """Join the texts of segments with spaces; nothing stands for one without text."""
-    return " ".join(segment.text for segment in segments if segment.text)

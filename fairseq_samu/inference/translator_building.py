@@ -1,7 +1,9 @@
-"""Building a trained speech translation model from what a file says of it, and proving that it is the right one."""
+"""Building a trained translation model from what a file says of it, and proving that it is the right one."""
 
 from collections.abc import Mapping
 from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +11,15 @@ from torch import Tensor
 from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.trained_translator import LoadedTranslator
 from fairseq_samu.data.vocabulary import Vocabulary
+from fairseq_samu.models.multitask_st import MultitaskOutput, MultitaskStModel, MultitaskStModelConfig
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartConfig, SamuXlsrMbartModel
-from fairseq_samu.models.speech_encoder_options import build_configured_encoder
+
+TranslationModel = SamuXlsrMbartModel | MultitaskStModel
+MODELS: dict[str, tuple[Any, Any]] = {
+    "samu_xlsr_mbart": (SamuXlsrMbartConfig, SamuXlsrMbartModel),
+    "multitask_st": (MultitaskStModelConfig, MultitaskStModel),
+}
+"""Options and class of a model by its registered name."""
 
 PROBE_SAMPLES = 16000  # one second
 PROBE_TOKENS = 8
@@ -28,7 +37,7 @@ def build_vocabulary(state: Mapping[str, Tensor]) -> Vocabulary:
     return vocabulary
 
 
-def build_translator(loaded: LoadedTranslator, vocabulary: Vocabulary, where: str = "checkpoint") -> SamuXlsrMbartModel:
+def build_translator(loaded: LoadedTranslator, vocabulary: Vocabulary, where: str = "checkpoint") -> TranslationModel:
     """Build a trained model with its weights.
 
     Args:
@@ -43,32 +52,34 @@ def build_translator(loaded: LoadedTranslator, vocabulary: Vocabulary, where: st
         CheckpointError: when the weights do not fit the config.
         ConfigError: when the config is impossible.
     """
-    known = {item.name for item in fields(SamuXlsrMbartConfig)}
-    cfg = SamuXlsrMbartConfig(**{name: value for name, value in loaded.settings.items() if name in known})
-    model = SamuXlsrMbartModel(cfg, build_configured_encoder(cfg), len(vocabulary), vocabulary.pad)
+    config_class, model_class = MODELS[loaded.architecture]
+    known = {item.name for item in fields(config_class)}
+    cfg = config_class(**{name: value for name, value in loaded.settings.items() if name in known})
+    model: TranslationModel = model_class.build_model(cfg, SimpleNamespace(target_dictionary=vocabulary.dictionary))
     load_strict(model, loaded.state, where=where)
     return model.eval()
 
 
 @torch.no_grad()
-def probe_translator(model: SamuXlsrMbartModel) -> dict[str, Tensor]:
+def probe_translator(model: TranslationModel) -> dict[str, Tensor]:
     """Outputs of a model for a fixed second of noise and fixed first tokens, by which to know it again.
 
     Args:
         model: in float32; is left in evaluation mode.
 
     Returns:
-        ``frames`` (T, D); ``hidden`` (U, D) where there is a decoder; ``ctc_logits`` (T, at most 64) where there is a
-        head for CTC; all float32 on the CPU.
+        ``frames`` (T, D) of the speech encoder, or ``states`` (S, D) of a textual encoder; ``hidden`` (U, D) where
+        there is a decoder; ``ctc_logits`` (T, at most 64) where there is a head for CTC; all float32 on the CPU.
     """
     model.eval()
     device = next(model.parameters()).device
     wave = torch.randn(1, PROBE_SAMPLES, generator=torch.Generator().manual_seed(0)) * 0.1
     size = model.decoder.config.vocabulary_size if model.decoder is not None else PROBE_TOKENS
     # the end, which begins a text, and tokens all over the vocabulary, the last ones (tags) too
-    tokens = torch.linspace(2, size - 1, PROBE_TOKENS).long().unsqueeze(0)
-    out = model(source=wave.to(device), prev_output_tokens=tokens.to(device))
-    found = {"frames": out.frames[0]}
+    tokens = torch.linspace(2, size - 1, PROBE_TOKENS).long().unsqueeze(0).to(device)
+    inputs = {"source_tokens": tokens} if model.encoder is None else {"source": wave.to(device)}
+    out = model(**inputs, prev_output_tokens=tokens)
+    found = {"states": out.states[0]} if isinstance(out, MultitaskOutput) else {"frames": out.frames[0]}
     if out.hidden is not None:
         found["hidden"] = out.hidden[0]
     if out.ctc_logits is not None:
