@@ -13,6 +13,7 @@ from fairseq_samu.data.mixed_corpora import MixedCorpora
 from fairseq_samu.data.multitask_dataset import MultitaskDataset
 from fairseq_samu.data.speech_text_dataset import SpeechTextDataset
 from fairseq_samu.data.targets import SourceTexts, TargetTexts, required_columns
+from fairseq_samu.data.text_noise import TextNoise
 from fairseq_samu.data.text_pairs import TextPairDataset
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks
@@ -128,8 +129,6 @@ class _SplitReader:
         cfg = self.cfg
         noise = None
         if options.training and cfg.source_noise_prob > 0:
-            from fairseq_samu.data.text_noise import TextNoise
-
             noise = TextNoise(self.vocabulary, cfg.source_noise_prob, cfg.source_noise_share, cfg.seed)
         return TextPairDataset(
             manifest,
