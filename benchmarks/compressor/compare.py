@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compressor import agreement, bound
-from benchmarks.compressor.plan import FUNCTIONS, OURS, PASSES, Plan, arms_of, is_measured
+from benchmarks.compressor.plan import FUNCTIONS, LOOP, NUMBERS, OURS, PASSES, Plan, arms_of, is_measured
 from benchmarks.compressor.report import write_report
 from benchmarks.compressor.sizes import LONG_BATCH, SIZES, Case, Sizes
 from benchmarks.compressor.step_sizes import STEPS
 from benchmarks.compressor.steps import measure_steps
 from benchmarks.compressor.work import row_lengths
-from benchmarks.compressor.worker import start
+from benchmarks.compressor.worker import Arm, start
 from benchmarks.measuring.machine import describe_machine
 from benchmarks.measuring.process import RemoteWorker
 from benchmarks.measuring.rounds import Timings, spread, take_turns
 
-PARTS = (*FUNCTIONS, bound.PART, *(name for name in STEPS if not name.startswith("tiny")))
+ORACLE = "oracle"
+PARTS = (*FUNCTIONS, ORACLE, bound.PART, *(name for name in STEPS if not name.startswith("tiny")))
 
 
 def measure_function(plan: Plan, function: str, keep: Callable[[dict[str, Any]], None]) -> None:
@@ -71,6 +72,29 @@ def measure_case(plan: Plan, case: Case, workers: dict[str, RemoteWorker]) -> di
     return {**asdict(case), "rounds": rounds, "ratio": ratio, "arms": arms}
 
 
+def measure_oracle(plan: Plan) -> dict[str, Any]:
+    """Measure the oracle of the unit tests, forward and once: it takes seconds for the shortest batch.
+
+    Raises:
+        ValueError: it does not compute the same.
+    """
+    case = SIZES[plan.size].cases()[0]
+    functions: dict[str, Any] = {}
+    for function in ("segment", "global"):
+        arms = (Arm(OURS, "ours", function), Arm(LOOP, "loop", function), Arm(NUMBERS, "numbers", function))
+        workers = {arm.name: start(arm, plan.size, plan.clock, plan.threads) for arm in arms}
+        for worker in workers.values():
+            worker.call("choose", case.frames, case.rows)
+        for name in (OURS, LOOP):
+            workers[name].call("forward")
+        timings = take_turns(workers, "forward", 1, warm_up=False)
+        agreement.check_norms(arms, {name: timing.result for name, timing in timings.items()})
+        functions[function] = {name: summarise(timing, timings[OURS]) for name, timing in timings.items()}
+        for worker in workers.values():
+            worker.close()
+    return {**asdict(case), "functions": functions}
+
+
 def summarise(timing: Timings, ours: Timings) -> dict[str, Any]:
     """Times, memory, and how many times as fast ours is, with the spread over the rounds."""
     return {
@@ -100,6 +124,8 @@ def measure(
         keep_part = partial(_keep_part, results, part, {"load_before": os.getloadavg()[0]}, keep)
         if part in FUNCTIONS:
             measure_function(plan, part, keep_part)
+        elif part == ORACLE:
+            keep_part(measure_oracle(plan))
         else:
             keep_part(bound.measure_bound(plan) if part == bound.PART else measure_steps(part, plan))
         print(f"{part}: measured", flush=True)

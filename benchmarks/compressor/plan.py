@@ -7,7 +7,7 @@ from benchmarks.compressor.worker import Arm
 
 OURS, FAST, HALVED = "ours", "ours, products by oneDNN", "ours, bfloat16"
 MATRIX, LISTS, MASKED = "matrix", "matrix, filled by segment", "dense mask"
-LOOP = "loop"
+LOOP, NUMBERS = "loop", "numbers"
 PASSES = ("forward", "both")
 FUNCTIONS = ("avg", "weighted", "softmax", "segment", "global")
 

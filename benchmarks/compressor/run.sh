@@ -4,7 +4,7 @@
 #
 #     benchmarks/compressor/run.sh [OUTPUT]      # OUTPUT: outputs/compressor_benchmark in the clone
 #
-# THREADS of every arm: 1. PARTS: all, or some of avg,weighted,softmax,segment,global,bound,study,study-cached,paper. ROWS
+# THREADS of every arm: 1. PARTS: all, or some of avg,weighted,softmax,segment,global,oracle,bound,study,study-cached,paper. ROWS
 # of the batches to compress, as "1 8"; what OUTPUT has of other parts and rows stays. ROUNDS of every measurement. On a
 # machine with other work: CLOCK=cpu, which compares the processes' own time. SIZE=tiny is for the test. 6 GiB at most.
 # Writes results.json and results.md into OUTPUT. Measured: RESULTS.md beside this file.

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from benchmarks.compressor.loop_peer import LoopCompressor, LoopLookBack
 from benchmarks.compressor.matrix_peer import MaskedLookBack, MatrixCompressor
+from benchmarks.compressor.numbers_oracle import NumbersLookBack
 from benchmarks.compressor.sizes import BLANK, Sizes
 from benchmarks.compressor.worker import Arm
 from fairseq_samu.modules.fast_linear import use_fast_products
@@ -52,7 +53,8 @@ def build_compressor(arm: Arm, sizes: Sizes) -> nn.Module:
     elif arm.system == "matrix":
         compressor = MaskedLookBack(sizes.dim, sizes.num_heads, sizes.ffn_dim)
     else:
-        compressor = LoopLookBack(sizes.dim, sizes.num_heads, sizes.ffn_dim, whole_row=function == "global")
+        kind = LoopLookBack if arm.system == "loop" else NumbersLookBack
+        compressor = kind(sizes.dim, sizes.num_heads, sizes.ffn_dim, whole_row=function == "global")
     draw_weights(compressor)
     if arm.fast_products:
         use_fast_products(compressor)

@@ -19,7 +19,7 @@ class Arm:
 
     Attributes:
         name: in tables.
-        system: ``ours``, ``matrix`` or ``loop``.
+        system: ``ours``, ``matrix``, ``loop`` or ``numbers`` (the loop in Python alone).
         function: ``avg``, ``weighted`` or ``softmax`` (shrinking alone), ``segment`` or ``global`` (looking back with
             the first frame of each segment as its query).
         at_once: of the matrix, see :class:`benchmarks.compressor.matrix_peer.MatrixCompressor`.

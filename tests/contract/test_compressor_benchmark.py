@@ -14,6 +14,7 @@ from benchmarks.compressor.sizes import BLANK, LONG_BATCH, SIZES, Case, Sizes
 from benchmarks.compressor.step_sizes import STEPS
 from benchmarks.compressor.step_worker import ARMS, PartTimer, StepWorker
 from benchmarks.compressor.steps import Chosen, summarise
+from benchmarks.compressor.systems import build_compressor
 from benchmarks.compressor.work import draw_labels, make_batch
 from benchmarks.compressor.worker import Arm, Worker, start
 from benchmarks.measuring.rounds import Timings
@@ -56,6 +57,19 @@ def test_all_arms_compute_the_same(function):
     arms = arms_of(function)
     assert arms[0].name == OURS and arms[-1].name == LOOP
     assert 0.0 < agreement.check_functions(arms, TINY) < agreement.EXACT
+
+
+@pytest.mark.parametrize("function", ["segment", "global"])
+def test_the_oracle_of_numbers_computes_the_same(function):
+    batch = make_batch(14, 2, TINY.dim, TINY.labels)
+    arms = (Arm(name, name, function) for name in ("loop", "numbers"))
+    frames = batch.frames.double()
+    with torch.no_grad():
+        loop, numbers = (
+            build_compressor(arm, TINY).double()(frames, batch.logits.double(), batch.padding_mask) for arm in arms
+        )
+    torch.testing.assert_close(numbers[0], loop[0], rtol=0, atol=1e-9)
+    assert torch.equal(numbers[1], loop[1])
 
 
 @pytest.mark.parametrize(("system", "functions"), [("matrix", ("avg", "weighted")), ("loop", ("segment", "global"))])
