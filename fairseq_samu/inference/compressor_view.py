@@ -2,31 +2,20 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Union
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fairseq_samu.checkpoints.key_report import load_strict
-from fairseq_samu.checkpoints.trained_system import LoadedSystem, read_system
+from fairseq_samu.checkpoints.trained_translator import read_trained_translator
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import CheckpointError, explain
 from fairseq_samu.inference.recordings import Batching, Recording, batch_recordings, pad_pieces
-from fairseq_samu.inference.translator_building import build_vocabulary
-from fairseq_samu.models.compressor_options import CompressorOptions, ScheduledCompressor
-from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
-from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartConfig, SamuXlsrMbartModel
+from fairseq_samu.inference.translator_building import TranslationModel, build_translator, build_vocabulary
+from fairseq_samu.models.compressor_options import ScheduledCompressor
 
-System = Union[MultitaskStModel, SamuXlsrMbartModel]
-
-SYSTEMS: dict[str, tuple[Any, Any]] = {
-    "multitask_st": (MultitaskStModelConfig, MultitaskStModel),
-    "samu_xlsr_mbart": (SamuXlsrMbartConfig, SamuXlsrMbartModel),
-}
-"""Models that may have a compressor: config and class by registered name."""
 WHOLE = 1e6  # seconds: no recording is cut
 
 
@@ -64,7 +53,7 @@ class CompressorView:
         CheckpointError: the model has none, or was saved before it began.
     """
 
-    def __init__(self, model: System, vocabulary: Vocabulary, device: str | torch.device = "cpu") -> None:
+    def __init__(self, model: TranslationModel, vocabulary: Vocabulary, device: str | torch.device = "cpu") -> None:
         compressor = model.compressor
         if compressor is None:
             mend = "Train with --compressor."
@@ -79,7 +68,7 @@ class CompressorView:
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> "CompressorView":
-        """Load a training checkpoint of one of :data:`SYSTEMS`.
+        """Load a training checkpoint of a translation model.
 
         Args:
             path: the file; nothing else of the training machine is needed.
@@ -88,9 +77,9 @@ class CompressorView:
         Raises:
             CheckpointError: when it is missing, damaged, unsafe, of another model, or without a compressor in use.
         """
-        loaded = read_system(path, *SYSTEMS)
+        loaded = read_trained_translator(path)
         vocabulary = build_vocabulary(loaded.vocabulary)
-        model = _build(loaded, vocabulary, str(path))
+        model = build_translator(loaded, vocabulary, str(path))
         try:
             return cls(model, vocabulary, device)
         except CheckpointError as error:
@@ -165,12 +154,3 @@ class CompressorView:
         finally:
             handle.remove()
         return seen[0]
-
-
-def _build(loaded: LoadedSystem, vocabulary: Vocabulary, where: str) -> System:
-    config, model_class = SYSTEMS[loaded.architecture]
-    known = {item.name for item in fields(config)}
-    cfg: CompressorOptions = config(**{name: value for name, value in loaded.settings.items() if name in known})
-    model: System = model_class.build_model(cfg, SimpleNamespace(target_dictionary=vocabulary.dictionary))
-    load_strict(model, loaded.state, where=where)
-    return model

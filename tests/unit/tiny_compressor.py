@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.inference.compressor_view import SYSTEMS
+from fairseq_samu.inference.translator_building import MODELS
 from tests.unit.tiny_sentencepiece import train_model
 from tests.unit.tiny_translator import DECODER, ENCODER
 
@@ -24,7 +24,7 @@ def make_compressing_model(folder: Path, architecture: str, **options: Any) -> t
     """Build a model whose labels change from frame to frame, but not always: the model, its vocabulary, its options."""
     vocabulary = Vocabulary.from_sentencepiece(train_model(folder), ["en", "fr"])
     settings = {"encoder_config": json.dumps(ENCODER), **COMPRESSOR, **SIZES[architecture], **options}
-    config, model_class = SYSTEMS[architecture]
+    config, model_class = MODELS[architecture]
     torch.manual_seed(0)
     model = model_class.build_model(config(**settings), SimpleNamespace(target_dictionary=vocabulary.dictionary))
     with torch.no_grad():

@@ -11,7 +11,8 @@ import soundfile
 pytest.importorskip("fairseq", reason="the models stand on the host")
 
 from fairseq_samu.cli.main import main
-from fairseq_samu.inference.compressor_view import SYSTEMS, CompressorView
+from fairseq_samu.inference.compressor_view import CompressorView
+from fairseq_samu.inference.translator_building import MODELS
 from tests.unit.parsed_page import EVIL, Page
 from tests.unit.tiny_compressor import save_compressing_model
 
@@ -39,7 +40,7 @@ def page_of(folder):
     return Page((folder / "page.html").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("architecture", SYSTEMS)
+@pytest.mark.parametrize("architecture", MODELS)
 def test_the_whole_page(inputs, capsys, architecture):
     checkpoint = save_compressing_model(inputs, architecture)
     assert report(inputs, checkpoint, "--row", 2, 0, "--ratio", "--svg-folder", inputs / "plots") == 0

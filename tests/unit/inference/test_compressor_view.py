@@ -9,7 +9,8 @@ import torch
 pytest.importorskip("fairseq", reason="the models stand on the host")
 
 from fairseq_samu.errors import CheckpointError
-from fairseq_samu.inference.compressor_view import SYSTEMS, CompressorView
+from fairseq_samu.inference.compressor_view import CompressorView
+from fairseq_samu.inference.translator_building import MODELS
 from tests.unit.tiny_compressor import make_compressing_model, save_compressing_model
 
 
@@ -22,7 +23,7 @@ def look(view, recordings, **options):
     return sorted(view.look(recordings, **options), key=lambda seen: seen.recording)
 
 
-@pytest.mark.parametrize("architecture", SYSTEMS)
+@pytest.mark.parametrize("architecture", MODELS)
 def test_a_checkpoint_shows_runs_of_equal_labels(tmp_path, architecture):
     view = CompressorView.load(save_compressing_model(tmp_path, architecture))
     seen = look(view, waves(16000, 9000, 12000))
@@ -37,7 +38,7 @@ def test_a_checkpoint_shows_runs_of_equal_labels(tmp_path, architecture):
         assert not one.attention[~own].any()
 
 
-@pytest.mark.parametrize("architecture", SYSTEMS)
+@pytest.mark.parametrize("architecture", MODELS)
 @pytest.mark.parametrize("scope", ["global", "none"])
 def test_a_batch_shows_what_each_alone_shows(tmp_path, architecture, scope):
     model, vocabulary, _ = make_compressing_model(tmp_path, architecture, compressor_lookback=scope)
@@ -54,7 +55,7 @@ def test_a_batch_shows_what_each_alone_shows(tmp_path, architecture, scope):
             )
 
 
-@pytest.mark.parametrize("architecture", SYSTEMS)
+@pytest.mark.parametrize("architecture", MODELS)
 def test_dropped_blanks_are_in_no_segment(tmp_path, architecture):
     model, vocabulary, _ = make_compressing_model(tmp_path, architecture, compressor_blanks="drop")
     view = CompressorView(model, vocabulary)
@@ -80,7 +81,7 @@ def test_labels_and_options_have_names(tmp_path):
     assert len(seen.starts) == 7
 
 
-@pytest.mark.parametrize("architecture", SYSTEMS)
+@pytest.mark.parametrize("architecture", MODELS)
 def test_a_model_without_is_refused(tmp_path, architecture):
     path = save_compressing_model(tmp_path, architecture, compressor="off")
     with pytest.raises(CheckpointError, match="`compressor` must be in the model, but is 'off'") as caught:
