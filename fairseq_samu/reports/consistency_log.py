@@ -87,23 +87,33 @@ def read_consistency_log(path: Path) -> list[Measurement]:
 
 
 def means_by_part(log: Iterable[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
-    """Group means over layers by task and module, in the order of `TASKS` and `MODULES`, without what has none."""
+    """Group means over layers by task and module, in the order of `TASKS` and `MODULES`.
+
+    Args:
+        log: as :func:`read_consistency_log` gives it.
+
+    Returns:
+        Measurements in their order; a module that a task never reaches is left out.
+    """
     groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
     for measured in log:
         if measured.layer is None:
             groups[measured.task, measured.module].append(measured)
     order = [(task, module) for task in TASKS for module in MODULES]
-    return {part: groups[part] for part in order if part in groups}
+    return {part: groups[part] for part in order if any(measured.norm is not None for measured in groups[part])}
 
 
 def layers_by_part(log: Iterable[Measurement]) -> dict[tuple[str, str], dict[int, list[Measurement]]]:
     """As :func:`means_by_part`, of single layers by their numbers."""
     groups: dict[tuple[str, str], dict[int, list[Measurement]]] = defaultdict(lambda: defaultdict(list))
+    reached = set()
     for measured in log:
         if measured.layer is not None:
             groups[measured.task, measured.module][measured.layer].append(measured)
+            if measured.norm is not None:
+                reached.add((measured.task, measured.module))
     order = [(task, module) for task in TASKS for module in MODULES]
-    return {part: dict(sorted(groups[part].items())) for part in order if part in groups}
+    return {part: dict(sorted(groups[part].items())) for part in order if part in reached}
 
 
 def weights_of(log: Sequence[Measurement], task: str) -> list[tuple[int, float]]:

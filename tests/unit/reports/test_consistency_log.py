@@ -114,6 +114,13 @@ def test_parts_come_in_the_order_of_the_model():
     assert {part: list(found) for part, found in layers.items()} == {("asr", "textual_encoder"): [0, 2]}
 
 
+def test_modules_that_a_task_never_reaches_are_left_out():
+    log = [measured(u, module="decoder", layer=layer, norm=None) for u in (1, 2) for layer in (0, None)]
+    assert means_by_part(log) == layers_by_part(log) == {}
+    reached = [*log, *(measured(3, module="decoder", layer=layer) for layer in (0, None))]
+    assert len(means_by_part(reached)["asr", "decoder"]) == len(layers_by_part(reached)["asr", "decoder"][0]) == 3
+
+
 def test_a_task_is_dropped_where_its_weight_is_zero_or_others_outlive_it():
     zero = [measured(100), measured(200, weight=0.0)]
     assert weights_of(zero, "asr") == [(100, 1.0), (200, 0.0)]

@@ -103,5 +103,4 @@ def test_trainings_side_by_side_have_colours_and_tasks_have_dashes():
 
 @pytest.mark.parametrize("field", ["cosine", "norm"])
 def test_what_was_never_known_has_no_panel(field):
-    images = draw_curves([Arm("a", [measured(1, **{field: None})])])[field]
-    assert images == {} if field == "cosine" else list(lines_of(images["acoustic_encoder"])) == ["ST"]
+    assert draw_curves([Arm("a", [measured(1, **{field: None})])])[field] == {}

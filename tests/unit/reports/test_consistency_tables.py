@@ -16,7 +16,7 @@ from tests.unit.reports.measured import measured
 COSINES = (0.5, 0.25, None, -0.25, 0.25, 0.75)
 LOG = [
     *(measured(i, cosine=c, norm=0.1 * i, main_norm=0.2, weight=1 / i) for i, c in enumerate(COSINES, 1)),
-    measured(7, task="mt", module="decoder", cosine=None, norm=None, main_norm=0.5),
+    measured(7, task="mt", module="decoder", cosine=None, norm=0.25, main_norm=None),
 ]
 ARM = Arm("one", LOG, [(5, 10.0), (7, 100.0)])
 
@@ -37,7 +37,7 @@ def test_norms():
     # norms 0.1 ... 0.6, ratios 0.5 ... 3
     assert rows == [
         ["one", "ASR", "Acoustic encoder", "0.35", "0.2", "1.75", "0.75", "2.75"],
-        ["one", "MT", "Decoder", "–", "0.5", "–", "–", "–"],
+        ["one", "MT", "Decoder", "0.25", "–", "–", "–", "–"],
     ]
     assert {len(row) for row in rows} == {len(NORM_HEADER)}
 
