@@ -5,7 +5,8 @@ A joint batch has these keys; each part is a batch of ``fairseq_samu.data.collat
 ===============  ======  ===============================================================================
 key              type    meaning
 ===============  ======  ===============================================================================
-``tasks``        dict    the batch of each task, by its name; a dropped task has none
+``tasks``        dict    the batch of each task, by its name: of the main one always, of another where there are rows of
+                         it beside (few rows and a small ratio may give none), and never of a dropped one
 ``id``           tensor  the main part's, (B,) int64
 ``nsentences``   int     the main part's
 ``ntokens``      int     valid audio samples of all parts; the main part's tokens where none reads speech

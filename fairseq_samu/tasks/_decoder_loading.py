@@ -24,6 +24,7 @@ from fairseq_samu.tasks._multitask_st_config import (
     parse_added_languages,
     parse_tasks,
 )
+from fairseq_samu.tasks._task_mixing_config import reads_speech
 
 logger = logging.getLogger(__name__)
 SENTENCEPIECE_FILE = "sentencepiece.model"
@@ -120,13 +121,18 @@ def find_kept(cfg: MultitaskStConfig, vocabulary: Vocabulary, languages: Sequenc
         ManifestError: a manifest breaks a rule, lacks a column, or a language has no tag.
     """
     tasks = parse_tasks(cfg.tasks)
+    reads_sources = cfg.joint_tasks or not all(map(reads_speech, tasks))  # transcripts, or sources to translate
+    columns = [name for name in required_columns(tasks, True, cfg.target_language) if name not in ("audio", "n_frames")]
 
     def texts() -> Any:
         for path in manifests_to_trim_by(cfg):
-            manifest = read_manifest(path, required_columns(tasks, True, cfg.target_language))
+            manifest = read_manifest(path, columns)
             for targets in (TargetTexts(manifest, vocabulary, task, cfg.target_language) for task in tasks):
                 for index, row in enumerate(manifest):
-                    yield getattr(row, targets.columns.text), targets.language_of(index)
+                    language = targets.language_of(index)
+                    yield getattr(row, targets.columns.text), language
+                    if reads_sources and row.src_text:
+                        yield row.src_text, language  # whose own language needs no tag
 
     return vocabulary.kept_ids(texts(), languages)
 

@@ -37,6 +37,17 @@ def test_tokens_of_the_tasks_in_use_are_kept(tmp_path: Path) -> None:
     assert kept | set(vocabulary.encode(TEXTS[0], "cs").tolist()) <= set(both.tolist())
 
 
+@pytest.mark.parametrize("options", [{"tasks": "mt"}, {"tasks": "st", "joint_tasks": True}])
+def test_sources_and_transcripts_are_kept_without_a_tag_of_theirs(tmp_path: Path, options: dict[str, object]) -> None:
+    vocabulary = Vocabulary.from_sentencepiece(train_model(tmp_path))
+    row = {"id": "1", "src_text": TEXTS[0], "src_lang": "cs", "tgt_text": TEXTS[1], "tgt_lang": "en"}
+    write_manifest(tmp_path / "pairs.tsv", [row], list(row))  # recordings are not needed
+    cfg = MultitaskStConfig(data=str(tmp_path), trim_vocabulary="pairs.tsv", **options)
+    kept = set(find_kept(cfg, vocabulary, []).tolist())
+    assert {*vocabulary.encode(TEXTS[1], "en").tolist(), *vocabulary.encode(TEXTS[0]).tolist()} <= kept
+    assert vocabulary.tag("cs") not in kept
+
+
 def test_a_language_without_a_tag_is_named_with_its_row(tmp_path: Path) -> None:
     vocabulary = Vocabulary.from_sentencepiece(train_model(tmp_path))
     write(tmp_path / "train.tsv", TEXTS[1], "be")
