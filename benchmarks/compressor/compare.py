@@ -65,7 +65,8 @@ def measure_case(plan: Plan, case: Case, workers: dict[str, RemoteWorker]) -> di
     for task in PASSES:
         timings = take_turns(workers, task, rounds, warm_up=case.size <= LONG_BATCH)
         for name, timing in timings.items():
-            arms[name][task] = summarise(timing, timings[OURS])
+            extra = workers[name].call("extra_bytes", task)
+            arms[name][task] = {**summarise(timing, timings[OURS]), "extra_bytes": extra}
     told = " ".join(f"{name} {arm['both']['median']:.3f} s;" for name, arm in arms.items())
     print(f"{case.frames} x {case.rows}: {told}", flush=True)
     ratio = sum(row_lengths(case.frames, case.rows)) / arms[OURS]["both"]["segments"]

@@ -56,6 +56,7 @@ class Worker(MeasuringWorker):
         self.dtype = getattr(torch, arm.dtype)
         self.compressor = build_compressor(arm, self.sizes).to(self.dtype)
         self.case = (1, 1)
+        self.resident: int | None = None
 
     def choose(self, frames: int, rows: int) -> None:
         """Compress batches of so many frames and rows from now on."""
@@ -74,10 +75,20 @@ class Worker(MeasuringWorker):
         The batch is made anew, so that a process that waits holds nothing.
 
         Returns:
-            Seconds taken, memory taken beyond that of the batch, norms of the output and of the gradients of frames and
-            weights, and the number of segments.
+            Seconds taken, norms of the output and of the gradients of frames and weights, and the number of segments.
         """
         return self._compress(backward=True)
+
+    def extra_bytes(self, task: str) -> int:
+        """Memory that a task takes beyond that of the batch.
+
+        Measured apart from the time: the allocator hands back what it kept of earlier runs first.
+        """
+        self.resident = 0
+        getattr(self, task)()
+        found = self.peak_bytes() - self.resident
+        self.resident = None
+        return found
 
     def _compress(self, backward: bool) -> dict[str, float]:
         from benchmarks.compressor.work import make_batch
@@ -85,19 +96,20 @@ class Worker(MeasuringWorker):
         batch = make_batch(*self.case, self.sizes.dim, self.sizes.labels).to(self.dtype)
         batch.frames.requires_grad_(backward)
         self.compressor.zero_grad()
-        give_back_memory()
-        self.forget_peak()
-        before = resident_bytes()
+        if self.resident is not None:
+            give_back_memory()
+            self.forget_peak()
+            self.resident = resident_bytes()
         begun = self.clock()
         found, outside = self.compressor(batch.frames, batch.logits, batch.padding_mask)
         if backward:
             found.backward(batch.incoming)
         taken = self.clock() - begun
-        extra = self.peak_bytes() - before
+        if self.resident is not None:
+            return {}
         gradients = [weight.grad for weight in self.compressor.parameters() if weight.grad is not None]
         return {
             "seconds": taken,
-            "extra_bytes": extra,
             "segments": int((~outside).sum()),
             "output": _norm([found.detach().masked_fill(outside[:, :, None], 0.0)]),
             "gradient": _norm([batch.frames.grad] if backward else []),

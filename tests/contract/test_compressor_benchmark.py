@@ -3,6 +3,7 @@
 import itertools
 import json
 from types import SimpleNamespace
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -95,6 +96,7 @@ def test_a_worker_tells_what_it_did():
     assert forward["output"] == pytest.approx(both["output"], rel=1e-6) and both["output"] > 1
     assert forward["gradient"] == forward["weight_gradient"] == 0
     assert both["gradient"] > 0 and both["weight_gradient"] > 0
+    assert worker.extra_bytes("both") >= 0 and worker.both() == {**both, "seconds": ANY}
     assert both["segments"] == int(make_batch(40, 3, TINY.dim, TINY.labels).segments.sum())
 
 
