@@ -157,18 +157,21 @@ class MultitaskTerms:
 
     def _alignment(self, model: Any, output: Any, transcript: Tensor) -> Tensor:
         """Contrastive losses (B,) of both levels, against the transcript and against what CTC hears."""
-        gold = gold_share(self.update, self.alignment.gold, self.alignment.step)
+        options = self.alignment
+        gold = gold_share(self.update, options.gold, options.step)
         speech = [mean_pool(level, output.state_mask) for level in (output.compressed, output.states)]
         total = speech[0].new_zeros(len(transcript), dtype=torch.promote_types(speech[0].dtype, torch.float32))
         for share, read in ((gold, lambda: transcript), (1.0 - gold, lambda: self._best_path(output))):
             if share <= 0:
                 continue
+            tokens = read()
+            # dropout makes the vectors of equal texts differ
+            alike = (tokens[:, None] == tokens[None]).all(dim=2)
             with torch.no_grad():
-                text = model.encode_text(read())
+                text = model.encode_text(tokens)
             for heard, level in zip(speech, (text.compressed, text.states), strict=True):
                 written = mean_pool(level, text.state_mask)
-                options = self.alignment
-                total = total + share * alignment_loss(heard, written, options.temperature, options.symmetric)
+                total = total + share * alignment_loss(heard, written, options.temperature, options.symmetric, alike)
         return total
 
     def _best_path(self, output: Any) -> Tensor:
