@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from fairseq_samu.modules.transformer_layer import ACTIVATIONS
 from fairseq_samu.ops.attention import attend
-from fairseq_samu.ops.segment_sums import softmax_by_segment, sum_by_segment
+from fairseq_samu.ops.segment_products import score_frames, sum_weighted
+from fairseq_samu.ops.segment_sums import softmax_by_segment
 from fairseq_samu.ops.segmentation import FlatSegments, Segments, find_segments, represent_flat, weigh_frames
 
 SCOPES = ("none", "segment", "global")
@@ -130,17 +131,18 @@ class LookbackCompressor(nn.Module):
 
     def _score_own_frames(self, queries: Tensor, kept: Tensor, flat: FlatSegments) -> Tensor:
         """Weights (F, heads) of the frames ``kept`` (F, D) for the queries (M, D) of their segments."""
-        asked = self._split(self.q_proj(self.query_norm(queries)).index_select(0, flat.segment_of))
-        wide = asked.to(torch.promote_types(asked.dtype, torch.float32))
-        scores = (wide * self._split(self.k_proj(kept))).sum(dim=-1)
-        return softmax_by_segment(scores / math.sqrt(asked.size(-1)), flat.segment_of, len(queries))
+        asked = self.q_proj(self.query_norm(queries))
+        scores = score_frames(asked, self.k_proj(kept), flat.segment_of, flat.lengths, self.num_heads)
+        scale = math.sqrt(asked.size(1) // self.num_heads)
+        return softmax_by_segment(scores / scale, flat.segment_of, len(queries))
 
     def _look_into_segments(self, queries: Tensor, frames: Tensor, flat: FlatSegments) -> Tensor:
         """What the queries (M, D) find among the frames of their own segments: (M, D)."""
-        kept = frames.flatten(0, 1).index_select(0, flat.frames)
+        kept = flat.take(frames.flatten(0, 1))
         weights = self._score_own_frames(queries, kept, flat)
-        weighted = weights[:, :, None] * self._split(self.v_proj(kept))
-        return self.out_proj(sum_by_segment(weighted.flatten(1), flat.segment_of, len(queries)).to(queries.dtype))
+        places = torch.arange(len(kept), device=kept.device)
+        found = sum_weighted(self.v_proj(kept), places, flat.segment_of, flat.lengths, weights)
+        return self.out_proj(found.to(queries.dtype))
 
     def _project_everything(
         self, queries: Tensor, frames: Tensor, padding_mask: Tensor, segments: Segments
@@ -189,7 +191,7 @@ class LookbackCompressor(nn.Module):
                 weights = scores.masked_fill(~valid, -torch.inf).softmax(dim=-1, dtype=wide).mean(dim=1)
                 return weights.masked_fill(segments.padding_mask[:, :, None] | padding_mask[:, None, :], 0.0)
             if self.scope == "segment":
-                kept = frames.flatten(0, 1).index_select(0, flat.frames)
+                kept = flat.take(frames.flatten(0, 1))
                 shares = self._score_own_frames(queries, kept, flat).mean(dim=1)
             else:
                 shares = weigh_frames(flat, self.representative, label_probs, frames)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.ops.masking import lengths_to_padding_mask, padding_mask_to_lengths
+from fairseq_samu.ops.segment_products import sum_weighted
 from fairseq_samu.ops.segment_sums import softmax_by_segment, sum_by_segment
 
 BLANK_RULES = ("keep", "drop", "merge")
@@ -30,6 +31,10 @@ class FlatSegments:
     places: Tensor
     starts: Tensor
     lengths: Tensor
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Frames (F, D) that are in a segment, of the (B * T, D) of the batch; no copy where these are all."""
+        return rows if len(self.frames) == len(rows) else rows.index_select(0, self.frames)
 
 
 @dataclass(frozen=True)
@@ -144,9 +149,8 @@ def represent_flat(frames: Tensor, flat: FlatSegments, how: str, label_probs: Te
     rows = frames.flatten(0, 1)
     if how == "first":
         return rows.index_select(0, flat.starts).masked_fill((flat.lengths == 0)[:, None], 0.0)
-    kept = rows.index_select(0, flat.frames)
-    weights = weigh_frames(flat, how, label_probs, kept)
-    return sum_by_segment(weights[:, None] * kept, flat.segment_of, len(flat.lengths)).to(frames.dtype)
+    weights = weigh_frames(flat, how, label_probs, rows)[:, None]
+    return sum_weighted(rows, flat.frames, flat.segment_of, flat.lengths, weights).to(frames.dtype)
 
 
 def weigh_frames(flat: FlatSegments, how: str, label_probs: Tensor | None, like: Tensor) -> Tensor:
