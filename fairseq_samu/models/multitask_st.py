@@ -166,6 +166,10 @@ class MultitaskStModel(SpeechModel):
         self.training = mode
         return self
 
+    def trim_vocabulary(self, kept: Tensor) -> None:
+        """Keep the tokens of ``kept`` (V',) int64 alone, in that order; CTC and compressor choose among them."""
+        self.decoder.trim_vocabulary(kept)
+
     # ---- forward --------------------------------------------------------------------------------------------------
 
     def encode_speech(self, encoded: SpeechEncoderOutput) -> MultitaskOutput:

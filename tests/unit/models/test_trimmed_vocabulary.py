@@ -1,12 +1,16 @@
 """A vocabulary and a decoder trimmed together: kept tokens keep their logits, and texts can still be written."""
 
+import json
+
 import pytest
 import torch
 
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.inference.translator_building import build_vocabulary
+from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from tests.unit.tiny_sentencepiece import TEXTS
-from tests.unit.tiny_translator import make_translator
+from tests.unit.tiny_translator import ENCODER, make_translator
 
 ROWS = [(TEXTS[0], "en"), (TEXTS[1], "it"), (TEXTS[7], "en")]
 
@@ -85,3 +89,31 @@ def test_pieces_that_were_left_out_are_spelt_by_kept_ones(pair):
     fresh = Vocabulary()
     fresh.load_state_dict(trimmed.vocabulary.state_dict())
     assert fresh.encode(text, "en").tolist() == ids.tolist()
+
+
+@pytest.mark.parametrize("of_text", [False, True])
+def test_a_model_of_several_tasks_keeps_the_logits_of_kept_tokens(of_text):
+    """Only kept tokens are labels here, so that the compressor cuts alike."""
+    torch.manual_seed(5)
+    text = {"dim": 24, "ffn_dim": 40, "num_heads": 4, "num_layers": 1, "decoder_layers": 1, "max_positions": 30}
+    sizes = {"encoder_config": json.dumps(ENCODER), "text_config": json.dumps(text)}
+    cfg = MultitaskStModelConfig(**sizes, compressor_heads=4, compressor_ffn_dim=16, seed=1)
+    model = MultitaskStModel(cfg, build_configured_encoder(cfg), 40).eval()
+    kept = torch.tensor([0, 1, 2, 3, 7, 9, 11, 30, 35, 38])
+    left_out = torch.ones(40, dtype=torch.bool).scatter(0, kept, False)
+    wave, source, target = torch.randn(1, 8000), torch.tensor([[7, 9, 11]]), torch.tensor([[2, 38, 7, 9]])
+
+    def run(source, target):
+        inputs = {"source_tokens": source} if of_text else {"source": wave}
+        return model(**inputs, prev_output_tokens=target)
+
+    with torch.no_grad():
+        model.decoder.embed_tokens.weight[left_out] *= 1e-3
+        before = run(source, target)
+        model.trim_vocabulary(kept)
+        after = run(torch.searchsorted(kept, source), torch.searchsorted(kept, target))
+    torch.testing.assert_close(after.logits(), before.logits()[..., kept], rtol=0, atol=1e-5)
+    if not of_text:
+        labels = before.ctc_logits.argmax(dim=-1)
+        assert len(labels.unique()) > 1 and not left_out[labels].any()
+        torch.testing.assert_close(after.ctc_logits, before.ctc_logits[..., kept], rtol=0, atol=1e-5)
