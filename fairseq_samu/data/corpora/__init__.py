@@ -19,6 +19,8 @@ CORPORA = {
     "covost2": "fairseq_samu.data.corpora.covost2",
     "europarl-st": "fairseq_samu.data.corpora.europarl_st",
     "mustc": "fairseq_samu.data.corpora.mustc",
+    "librispeech": "fairseq_samu.data.corpora.librispeech",
+    "text-pairs": "fairseq_samu.data.corpora.parallel_text",
     "media": "fairseq_samu.data.corpora.media",
     "portmedia": "fairseq_samu.data.corpora.portmedia",
     "taric-slu": "fairseq_samu.data.corpora.taric_slu",

@@ -150,7 +150,7 @@ def read_entries(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
     Raises:
         ManifestError: it is no sequence.
     """
-    start, lines = 0, []
+    start, lines = 0, list[bytes]()
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.startswith(b"- "):

@@ -68,9 +68,8 @@ class CorpusWriter:
         self.scratch = output / _PARTIAL
         self._settings = dict(settings)
         self._identity = dict(identity or {})
-        self._columns = COLUMNS + TARGET_COLUMNS if targets else COLUMNS
-        if not speech:
-            self._columns = TEXT_PAIR_COLUMNS
+        of_speech = COLUMNS + TARGET_COLUMNS if targets else COLUMNS
+        self._columns: tuple[str, ...] = of_speech if speech else TEXT_PAIR_COLUMNS
         self._archive = archive and speech
         self._pairs = pairs
         self._shared_texts = shared_texts

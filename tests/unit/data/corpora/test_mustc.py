@@ -11,7 +11,6 @@ import yaml
 
 from fairseq_samu.cli.main import main
 from fairseq_samu.data.audio import audio_samples, read_audio
-from fairseq_samu.data.corpora.mustc_lists import read_entries
 from fairseq_samu.data.manifest import read_manifest
 
 SPLITS = ("train", "valid", "test", "test_he")
@@ -229,44 +228,6 @@ def test_finished_work_is_recognised_and_further_splits_go_with_it(tmp_path, sou
     prepare(run, source, output, "--target", "es")
     assert not (output / "test_he.tsv").exists() and not (output / "test.tsv").exists()
     assert set(json.loads((output / "prepared.json").read_text())["files"]) == {"train.tsv", "texts.tsv"}
-
-
-# ---- the list
-
-
-def test_entries_are_those_of_a_yaml_parser(tmp_path):
-    text = (
-        "# a comment\n---\n"
-        "- {duration: 3.500000, offset: 16.080000, rW: 9, uW: 0, speaker_id: spk.1, wav: ted_1.wav}\n"
-        "- {duration: 3.5, offset: 1e1, speaker_id: 'spk, 1: x', wav: \"ted 1.wav\"}   # said twice\n\n"
-        "- {duration: 3.5, offset: -1, speaker_id: spk.1,\n  wav: ted_1.wav}\r\n"
-        "- duration: 1\n  offset: '2'\n  wav: töd.wav\n"
-        "- {}\n"
-    )
-    path = tmp_path / "list.yaml"
-    path.write_bytes(text.encode())
-    found = list(read_entries(path))
-    assert [cells for _, cells in found] == yaml.load(text, Loader=yaml.BaseLoader)
-    assert [line for line, _ in found] == [3, 4, 6, 8, 11]
-
-
-@pytest.mark.parametrize("content, place", [("segments:\n- {a: b}\n", 1), ("\n[{duration: 1}]\n", 2), ("{}\n", 1)])
-def test_what_is_no_list_is_refused(tmp_path, content, place):
-    from fairseq_samu.errors import ManifestError
-
-    (tmp_path / "list.yaml").write_text(content)
-    with pytest.raises(ManifestError, match=rf"list.yaml:{place}: `list` must be lines"):
-        list(read_entries(tmp_path / "list.yaml"))
-
-
-def test_a_long_list_is_read_at_once(tmp_path):
-    import time
-
-    path = tmp_path / "list.yaml"
-    path.write_text("".join(entry(f"ted_{n // 100}", n % 100, 2.5) + "\n" for n in range(50_000)))
-    started = time.process_time()
-    assert len(list(read_entries(path))) == 50_000
-    assert time.process_time() - started < 10
 
 
 # ---- the way into training
