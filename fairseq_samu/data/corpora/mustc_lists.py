@@ -167,7 +167,7 @@ def read_entries(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
 
 
 def _parse(entry: bytes) -> dict[str, str] | None:
-    """Cells of an entry; the usual form, one line of plain values, is read fifty times faster than by a YAML parser."""
+    """Cells of an entry; the usual form, one line of plain values, is read seven times as fast as libyaml would."""
     import yaml
 
     try:

@@ -39,4 +39,4 @@ def test_a_long_list_is_read_at_once(tmp_path):
     path.write_text("".join(LINE.format(offset=n % 100, talk=n // 100) for n in range(50_000)))
     started = time.process_time()
     assert len(list(read_entries(path))) == 50_000
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 2  # .2 here; 5 where libyaml reads all of it
