@@ -19,7 +19,7 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     extract = actions.add_parser("extract", help="write the tuned parameters of a checkpoint")
-    extract.add_argument("checkpoint", type=Path, help="checkpoint of fairseq-train --arch samu_xlsr_mbart")
+    extract.add_argument("checkpoint", type=Path, help="checkpoint of fairseq-train --task multitask_st")
     extract.add_argument("--output", type=Path, required=True, metavar="FILE", help="file to write (.safetensors)")
     extract.set_defaults(func=run_extract)
 
