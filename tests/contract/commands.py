@@ -31,11 +31,12 @@ def documents() -> list[str]:
     return [name for name in tracked_files() if name.endswith(".md") and not name.startswith("CHANGELOG")]
 
 
-def dry_run(script: str | Path) -> list[list[str]]:
+def dry_run(script: str | Path, *arguments: str) -> list[list[str]]:
     """Have a recipe print its commands.
 
     Args:
         script: path below the repository's root, or an absolute one.
+        arguments: of the script.
 
     Returns:
         The commands, split into words.
@@ -45,7 +46,7 @@ def dry_run(script: str | Path) -> list[list[str]]:
     """
     environment = {**os.environ, "SAMU_DRY_RUN": "1"}
     done = subprocess.run(
-        ["bash", str(ROOT / script)],
+        ["bash", str(ROOT / script), *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -24,6 +24,18 @@ from tests.unit.models.test_samu_xlsr import XLSR_300M, count, tuned_groups
 fairseq_samu.register()  # --user-dir does not, where another test imported the package before the host
 
 MBART50_TOKENS = 250_054
+MULTITASK = "examples/multitask_st/paper/mustc.sh"
+HUBERT_BASE = {
+    "family": "wav2vec2", "extractor_norm": "group", "pre_norm": False, "conv_bias": False, "normalize": False,
+    "dim": 768, "ffn_dim": 3072, "num_layers": 12, "num_heads": 12,
+}  # fmt: skip
+MULTITASK_HEARING = {
+    "feature_extractor": 4_200_448, "encoder": 90_171_264, "projection": 393_728, "compressor": 3_153_408,
+}  # fmt: skip
+MULTITASK_TEXT = {
+    "local_to_global": 4_780_032, "text_encoder": 18_915_328, "decoder_embedding": 5_645_312,
+    "self_attention": 6_303_744, "cross_attention": 6_303_744, "feed_forward": 12_598_272, "layer_norms": 20_480,
+}  # fmt: skip
 EUROPARL = {"en", "fr", "de", "it", "es", "pt", "pl", "ro", "nl"}
 MULTILINGUAL, ZERO_SHOT, EUROPARL_ST = (
     f"examples/samu_xlsr_mbart/paper/{name}.sh" for name in ("covost2_multilingual", "covost2_zero_shot", "europarl_st")
@@ -174,3 +186,82 @@ def test_understanding_one_after_the_other_goes_on_from_what_was_distilled(scrip
             assert cfg.model.slu_checkpoint == cfg.model.encoder_path == before
     generation, scoring = (stage_of(script, *program) for program in (["fairseq-generate"], ["fairseq-samu", "score"]))
     assert scoring["--generate"] == f"{generation['--results-path']}/generate-test.txt"
+
+
+@pytest.mark.parametrize("target", ["de", "es", "fr", "it", "nl", "pt", "ro", "ru"])
+def test_multitask_translation_trains_text_first(target):
+    commands = dry_run(MULTITASK, target)
+    assert [command[0] for command in commands if command[0].startswith("fairseq")] == [
+        *("fairseq-samu", "fairseq-samu", "fairseq-train", "fairseq-train", "fairseq-generate", "fairseq-samu")
+    ]
+    prepared, text, speech = commands[0], *(command for command in commands if command[0] == "fairseq-train")
+    assert prepared[prepared.index("--target") + 1] == target
+    assert text[text.index("--vocabulary-languages") + 1] == f"en,{target}"
+    saved = text[text.index("--save-dir") + 1]
+    assert speech[speech.index("--text-path") + 1] == f"{saved}/checkpoint_best.pt"
+
+
+def test_multitask_translation_at_the_papers_size():
+    """HuBERT base, 6 + 6 layers of 512; every group is trained but the convolutions."""
+    text, speech = multitask_configs()
+    sizes = {}
+    for name, cfg in (("mt", text), ("st", speech)):
+        task = tasks.setup_task(cfg.task, from_checkpoint=True)
+        for number in range(len(task.target_dictionary), 10_000):
+            task.target_dictionary.add_symbol(str(number))
+        with FakeTensorMode():
+            model = task.build_model(cfg.model, from_checkpoint=True)
+        groups = model.parameter_groups()
+        sizes[name] = {group: count(groups[group]) for group in groups}
+        assert set(tuned_groups(model)) == set(groups) - {"feature_extractor"}
+        criterion = task.build_criterion(cfg.criterion)
+        assert (criterion.terms.label_smoothing, cfg.model.text_dropout) == (0.2, 0.1)
+    hearing = {name: sizes["st"].pop(name) for name in ("feature_extractor", "encoder", "projection", "compressor")}
+    assert hearing == MULTITASK_HEARING
+    assert sizes["st"] == sizes["mt"] == MULTITASK_TEXT
+    assert sum(hearing.values()) + sum(MULTITASK_TEXT.values()) == 152_486_016
+    terms = criterion.terms
+    assert (terms.auxiliary_share, terms.st_start_update, terms.asr_ce_weight) == (0.3, 3000, 0.0)
+    assert (terms.alignment.weight, terms.alignment.gold, terms.alignment.step) == (1.0, 1.0, 5000)
+    balance = criterion.balance.options
+    assert (balance.mode, balance.weight_interval, balance.drop_below) == ("task_norm", 5000, 0.1)
+    assert balance.last_updates == {"asr": 20000, "mt": 30000}
+
+
+def test_multitask_translation_is_trained_and_decoded_as_released():
+    text, speech = multitask_configs()
+    schedule = speech.lr_scheduler
+    assert (schedule._name, schedule.warmup_updates, schedule.warmup_init_lr) == ("inverse_sqrt", 5000, 1e-7)
+    optimization = speech.optimization
+    assert (list(optimization.lr), optimization.max_update, optimization.clip_norm) == ([0.0003], 30000, 10)
+    workers = speech.distributed_training.distributed_world_size
+    frames = speech.dataset.max_tokens * 100 // SAMPLE_RATE  # of 10 ms
+    assert (workers, frames, list(optimization.update_freq)) == (8, 15000, [3])
+    model = speech.model
+    assert model.encoder_freeze_updates == model.compressor_start_update == 3000
+    assert (str(model.compressor), str(model.compressor_lookback), str(model.compressor_blanks)) == (
+        *("first", "segment", "keep"),
+    )
+    assert (model.l2g_kernel, model.l2g_step, speech.task.source_noise_prob) == (5, 3, 0.1)
+    assert (speech.task.tasks, speech.task.joint_tasks) == ("st,asr,mt", True)
+    pieces, generation = (
+        stage_of(MULTITASK, "fairseq-samu", "prepare", "sentencepiece"),
+        stage_of(MULTITASK, "fairseq-generate"),
+    )
+    assert (pieces["--size"], pieces["--columns"]) == ("10000", "src_text,tgt_text")
+    assert (generation["--beam"], generation["--lenpen"], generation["--gen-subset"]) == ("8", "1.2", "test")
+    averaging = next(command for command in dry_run(MULTITASK) if command[1:2] and command[1].endswith("average.py"))
+    assert averaging[averaging.index("--last") + 1] == "5" and averaging[-1] == generation["--path"]
+    assert averaging[averaging.index("--folder") + 1] == speech.checkpoint.save_dir
+    assert text.checkpoint.save_dir != speech.checkpoint.save_dir
+
+
+def multitask_configs() -> list[DictConfig]:
+    """Configurations of both trainings; the files of weights are not here, their sizes are."""
+    trainings = [command[1:] for command in dry_run(MULTITASK) if command[0] == "fairseq-train"]
+    parsed = [options.parse_args_and_arch(options.get_training_parser(), training) for training in trainings]
+    configs = [convert_namespace_to_omegaconf(one) for one in parsed]
+    with open_dict(configs[1]):
+        configs[1].model.encoder_config = json.dumps(HUBERT_BASE)
+        configs[1].model.text_config = configs[0].model.text_config
+    return configs
