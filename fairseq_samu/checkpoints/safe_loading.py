@@ -51,7 +51,7 @@ def read_torch_file(path: Path, lazily: bool = False) -> Any:
         CheckpointError: when the file is damaged, or names anything that is not on the list; nothing of it is run.
     """
     try:
-        with torch.serialization.safe_globals(_allowed()):
+        with torch.serialization.safe_globals(_not_allowed_yet()):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=lazily)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
@@ -114,6 +114,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _not_allowed_yet() -> list[Any]:
+    # torch forgets at the end what it was told at the beginning, also where it knew it before
+    known = torch.serialization.get_safe_globals()
+    return [holder for holder in _allowed() if holder not in known]
 
 
 def _allowed() -> list[Any]:

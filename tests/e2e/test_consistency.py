@@ -56,7 +56,6 @@ def recompute(checkpoint: Path, batches: list[Path]) -> dict[str, dict[str, list
     from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
     fairseq_samu.register()
-
     found: dict[str, dict[str, list[list[float]]]] = {}
     for task in TASKS:
         with torch.serialization.safe_globals([argparse.Namespace]):

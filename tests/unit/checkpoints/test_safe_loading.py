@@ -96,3 +96,12 @@ def test_damaged_safetensors_are_one_clear_error(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(CheckpointError, match="whole safetensors file"):
         read_safetensors(tmp_path / "model.safetensors")
+
+
+def test_what_the_process_allows_stays_allowed_and_nothing_is_added(tmp_path):
+    torch.save({"args": argparse.Namespace(lr=1.0)}, tmp_path / "a.pt")
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        before = set(torch.serialization.get_safe_globals())
+        read_torch_file(tmp_path / "a.pt")
+        assert set(torch.serialization.get_safe_globals()) == before
+        assert torch.load(tmp_path / "a.pt", weights_only=True)["args"].lr == 1.0
