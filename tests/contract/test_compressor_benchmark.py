@@ -114,6 +114,7 @@ def cases(seconds, memory=lambda frames: frames):
         {
             "frames": frames,
             "rows": 8,
+            "rounds": 2,
             "ratio": 4.0,
             "arms": {
                 name: {
@@ -211,7 +212,7 @@ def test_batches_that_were_measured_before_stay(tmp_path):
     compare.keep(tmp_path, results(1))
     kept = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert [case["rows"] for case in kept["avg"]["cases"]] == [1] * 4 + [8] * 4
-    assert "| 2000 | 8 | 4.0 |" in (tmp_path / "results.md").read_text("utf-8")
+    assert "| 2000 | 8 | 2 | 4.0 |" in (tmp_path / "results.md").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ MODULES = {"acoustic_encoder": "encoder.", "textual_encoder": "text_encoder.", "
 # 26 rows are 7 batches of 4: the last update of an epoch has one batch alone, and the second worker none
 OPTIONS = {
     "update_freq": 2,
+    "weight_mode": "consistency",
     "asr_last_update": 6,
     "optimizer": "sgd",
     "momentum": 0.9,
@@ -129,23 +130,22 @@ def test_a_plain_script_finds_the_same_numbers(alone: Path, update: int) -> None
                 assert lines[task, module, None][:2] == [None, None]
 
 
-def test_weights_follow_the_rule(alone: Path) -> None:
+def test_weights_follow_the_cosines_since_the_last_change(alone: Path) -> None:
     lines = {(line["update"], line["task"], line["module"], line["layer"]): line for line in log_of(alone)}
-
-    def ratio(update: int, task: str, module: str) -> float:
-        line = lines[update, task, module, None]
-        return min(1.0, line["norm"] / line["main_norm"])
-
-    asr, mt = 1.0, 1.0
-    for update, changes in ((3, 1), (6, 2)):
-        asr *= ratio(update, "asr", "acoustic_encoder") ** changes
-        mt *= max(ratio(update, "mt", module) for module in ("textual_encoder", "decoder")) ** (changes / 2)
-        assert lines[update, "mt", "decoder", 0]["weight"] == pytest.approx(mt)
+    own = {"asr": ["acoustic_encoder"], "mt": ["textual_encoder", "decoder"]}
+    weights = dict.fromkeys(own, 1.0)
+    for change in (3, 6):
+        for task, modules in own.items():
+            cosines = [lines[change - n, task, module, None]["cosine"] for n in range(3) for module in modules]
+            weights[task] *= max(0.0, 1 - 0.5 * (1 - sum(cosines) / len(cosines)))
+        assert lines[change, "mt", "decoder", 0]["weight"] == pytest.approx(weights["mt"])
         # its last update is the sixth
-        assert lines[update, "asr", "decoder", 0]["weight"] == (pytest.approx(asr) if update == 3 else 0.0)
-        assert lines[update - 1, "asr", "decoder", 0]["weight"] >= asr
+        left = 0.0 if change == 6 else weights["asr"]
+        assert lines[change, "asr", "decoder", 0]["weight"] == pytest.approx(left)
+    assert 0 < weights["asr"] < 1
     kept = read_checkpoint(alone / "checkpoint_last.pt")["extra_state"]["MultitaskStTask"]["balance"]
-    assert kept["weights"] == {"asr": pytest.approx(asr), "mt": pytest.approx(mt)}
+    assert kept["weights"] == pytest.approx(weights)
+    assert kept["update"] == 8
 
 
 def log_of(folder: Path) -> list[dict]:
@@ -193,7 +193,7 @@ def test_killed_and_resumed_the_log_is_that_of_an_unbroken_run(
 
 def test_a_task_that_is_dropped_is_read_no_more_and_nothing_stalls(corpus: TranslationCorpus, tmp_path: Path) -> None:
     told = tmp_path / "told.txt"
-    changed = {"batch_size": 1, "num_workers": 2, "data_buffer_size": 2, "max_update": 52, "measure_interval": 2}
+    changed = {"batch_size": 1, "num_workers": 2, "data_buffer_size": 2, "max_update": 52, "measure_interval": 13}
     command = joint_command(
         corpus, tmp_path, asr_last_update=4, weight_mode="fixed", save_interval_updates=None, no_save=True, **changed
     )

@@ -185,7 +185,7 @@ def free_port() -> int:
 
 
 def logged(output: str, key: str) -> list[float]:
-    """All values of a key in the JSON lines of a log."""
+    """All values of a key in the JSON lines of a log; what has no value at the time is left out."""
     values = []
     for line in output.splitlines():
         if "{" in line:
@@ -193,7 +193,7 @@ def logged(output: str, key: str) -> list[float]:
                 entry = json.loads(line[line.index("{") :])
             except ValueError:
                 continue
-            if isinstance(entry, dict) and key in entry:
+            if isinstance(entry, dict) and entry.get(key) is not None:
                 values.append(float(entry[key]))
     return values
 

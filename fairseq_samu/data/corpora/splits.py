@@ -13,6 +13,18 @@ SPLITS = ("train", "valid", "test")
 _DIACRITICS = range(0x0300, 0x0370)
 
 
+class _Characters(dict[int, int | str | None]):
+    """What becomes of a character, worked out when it is first met: letters, marks and digits stay."""
+
+    def __missing__(self, code: int) -> int | str | None:
+        is_kept = unicodedata.category(chr(code))[0] in "LMN"
+        self[code] = None if code in _DIACRITICS else code if is_kept else " "
+        return self[code]
+
+
+_CHARACTERS = _Characters()
+
+
 def kind_of(split: str) -> str:
     """Which of ``SPLITS`` a split is one of: ``test`` for ``test_he``."""
     return split.partition("_")[0]
@@ -30,11 +42,8 @@ def normalise_for_leaks(text: str) -> str:
     Returns:
         Its letters and digits in lower case, words joined by one space; empty where nothing is left.
     """
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    kept = (
-        char if unicodedata.category(char)[0] in "LMN" else " " for char in decomposed if ord(char) not in _DIACRITICS
-    )
-    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+    kept = unicodedata.normalize("NFKD", text).casefold().translate(_CHARACTERS)
+    return " ".join(unicodedata.normalize("NFC", kept).split())
 
 
 def hash_order(keys: Iterable[str], salt: str) -> list[str]:

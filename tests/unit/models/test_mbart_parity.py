@@ -14,7 +14,6 @@ from fairseq_samu.checkpoints import load_strict
 from fairseq_samu.checkpoints.mbart import decoder_from_fairseq, decoder_from_huggingface
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.mbart_decoder import MBartDecoder, MBartDecoderConfig
-from fairseq_samu.models.speech_encoder import SpeechEncoderOutput
 
 VOCABULARY, DIM, TAG, PAD, END = 60, 32, 57, 1, 2
 
@@ -112,11 +111,8 @@ class Speech(nn.Module):
         super().__init__()
         self.decoder = decoder
 
-    def encode(self, features, padding_mask):
-        return SpeechEncoderOutput(features, padding_mask)
-
-    def project_frames(self, frames, padding_mask):
-        return self.decoder.project_frames(frames, padding_mask)
+    def encode_utterances(self, features, padding_mask):
+        return self.decoder.project_frames(features, padding_mask)
 
 
 def search_ours(decoder, frames, padding_mask, max_len, beam):

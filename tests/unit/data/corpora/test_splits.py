@@ -1,6 +1,9 @@
 import random
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairseq_samu.data.corpora.splits import (
     find_leaks,
@@ -29,6 +32,15 @@ from fairseq_samu.errors import ManifestError
 )
 def test_normal_form_ignores_case_punctuation_and_accents(text, normal):
     assert normalise_for_leaks(text) == normal
+
+
+@given(st.text())
+def test_normal_form_is_that_of_a_loop_over_characters(text):
+    kept = ""
+    for char in unicodedata.normalize("NFKD", text).casefold():
+        if not 0x300 <= ord(char) < 0x370:
+            kept += char if unicodedata.category(char)[0] in "LMN" else " "
+    assert normalise_for_leaks(text) == " ".join(unicodedata.normalize("NFC", kept).split())
 
 
 def test_vowel_signs_of_other_scripts_count():
