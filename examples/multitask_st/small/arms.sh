@@ -24,7 +24,7 @@ arm() {
     local name=$1 seed=$2 variant=l2g kernel=5 noise=0.1
     shift 2
     [ "$name" != plain ] || { variant=plain && kernel=0; }
-    [ "$name" != quiet ] || noise=0
+    case $name in quiet | st | alone) noise=0 ;; esac # the last two read no texts
     local begin=$output/warm-$variant/checkpoint_last.pt validation=(--disable-validation)
     case $name in # those whose losses are compared over time; the first 14 batches are all rows of ST
     base | fixed | apart | constant)
