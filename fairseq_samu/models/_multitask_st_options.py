@@ -24,7 +24,7 @@ COLLECTIONS = {"decoder": DECODER_GROUPS, "all": GROUPS[1:]}
 
 
 @dataclass
-class MultitaskStModelConfig(CompressorOptions, SpeechEncoderOptions):
+class MultitaskStConfig(CompressorOptions, SpeechEncoderOptions):
     """Options of the model multitask_st."""
 
     without_speech: bool = field(
@@ -67,7 +67,7 @@ class MultitaskStModelConfig(CompressorOptions, SpeechEncoderOptions):
     )
 
 
-def validate(cfg: MultitaskStModelConfig) -> None:
+def validate(cfg: MultitaskStConfig) -> None:
     """Report every option that cannot work at once.
 
     Raises:
