@@ -9,6 +9,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 measured=$output/measured
+cache=(--feature-cache "$output/features")
 
 # decode FILE DATA SUBSET CHECKPOINT OPTION... : what fairseq-generate writes, and its seconds beside it
 decode() {
@@ -16,7 +17,7 @@ decode() {
     shift 4
     done_before "$file" && return
     into "$file" fairseq-generate "$manifests" "${user[@]}" --task multitask_st --path "$checkpoint" --gen-subset "$subset" \
-        --audio-root "$data" --feature-cache "$output/features" --batch-size 64 "$@"
+        --audio-root "$data" --batch-size 64 "$@"
     [ -n "${SAMU_DRY_RUN:-}" ] || echo "$((SECONDS - began))" >"$file.seconds"
 }
 
@@ -24,12 +25,12 @@ decode() {
 measure() {
     local folder=$1
     local checkpoint=$folder/checkpoint_last.pt
-    decode "$folder/ref.out" "$data" test "$checkpoint" --tasks st --score-reference
-    decode "$folder/test.out" "$data" test "$checkpoint" --tasks st --beam 5 --lenpen 1.2
-    decode "$folder/asr.out" "$measured" recordings "$checkpoint" --tasks asr --ctc-decoding
+    decode "$folder/ref.out" "$data" test "$checkpoint" "${cache[@]}" --tasks st --score-reference
+    decode "$folder/test.out" "$data" test "$checkpoint" "${cache[@]}" --tasks st --beam 5 --lenpen 1.2
+    decode "$folder/asr.out" "$measured" recordings "$checkpoint" "${cache[@]}" --tasks asr --ctc-decoding
     done_before "$folder/compression.json" ||
         samu_run python "$recipe/compression.py" --checkpoint "$checkpoint" --manifest "$measured/recordings.tsv" \
-            --audio-root "$data" --feature-cache "$output/features" --output "$folder/compression.json"
+            --audio-root "$data" "${cache[@]}" --output "$folder/compression.json"
 }
 
 done_before "$measured/recordings.tsv" ||
