@@ -12,7 +12,7 @@ from fairseq_samu.checkpoints.safe_loading import plain, read_torch_file
 from fairseq_samu.errors import CheckpointError, explain
 
 PARTS = ("text_encoder.", "decoder.")
-BETWEEN = ("projection.", "compressor.")
+BETWEEN = ("projection.", "compressor.", "length_adapter.")
 """Parts between an acoustic encoder and the textual one, which a translator of texts lacks."""
 MEND = "Give a checkpoint of `fairseq-train --task multitask_st --arch multitask_st`."
 

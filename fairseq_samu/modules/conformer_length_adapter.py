@@ -11,7 +11,7 @@ from fairseq_samu.ops.masking import lengths_to_padding_mask, padding_mask_to_le
 class ConformerLengthAdapter(nn.Module):
     """``y = x + FFN(x) / 2``, layers that shorten by a stride and attend, and a final norm.
 
-    Source: section 2 of arXiv:2410.13445; the sizes are those of arXiv:2308.11596. Deviations: padding counts as zeros
+    Source: the length adapter that arXiv:2410.13445 tunes, of arXiv:2308.11596. Deviations: padding counts as zeros
     before every convolution, so that a padded batch gives what each row gives alone; and it starts as the mean of each
     window of normalised frames, so that what follows a pre-trained encoder finds its frames in the first update
     (the second half of each feed-forward network and the attention's output projection start at zero).
@@ -64,8 +64,7 @@ class ConformerLengthAdapter(nn.Module):
 class ConformerLengthLayer(nn.Module):
     """Self-attention over shortened frames, with shortened frames as residual, and a feed-forward network.
 
-    Source: figure 2 of arXiv:2410.13445. Two branches ``LayerNorm -> Conv1d -> GLU`` shorten the same frames: one is the
-    residual, the other what attends.
+    Two branches ``LayerNorm -> Conv1d -> GLU`` shorten the same frames: one is the residual, the other what attends.
 
     Args:
         dim: features D of a frame.
