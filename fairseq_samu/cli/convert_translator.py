@@ -89,7 +89,7 @@ def _require_plain_encoder(model: Any, where: str) -> None:
     if model.encoder is None:
         mend = "Give --part decoder."
         raise CheckpointError(explain(where, "model", "one with a speech encoder", "one of text alone", mend))
-    if "encoder_adapters" in model.parameter_groups():
+    if any(group.startswith("encoder_adapters") for group in model.parameter_groups()):
         rule = "without adapters, which transformers' encoders cannot have"
         mend = "Write the decoder alone with --part decoder; `fairseq-samu adapters` keeps adapters apart."
         raise CheckpointError(explain(where, "encoder", rule, "one with adapters", mend))

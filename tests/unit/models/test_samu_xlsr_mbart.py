@@ -87,6 +87,7 @@ def test_what_is_tuned(options, expected):
 def test_all_groups_together_are_all_parameters():
     model = build(
         tuned_groups="all",
+        decoder_adapter_dim=4,
         num_length_adapter_layers=1,
         ctc_head=True,
         compressor="first",
