@@ -8,7 +8,6 @@ from typing import Any
 from fairseq_samu.cli.compared_systems import describe_systems
 from fairseq_samu.cli.retrieve import write_json, write_whole
 from fairseq_samu.cli.score_inputs import (
-    WHOLE,
     SystemFile,
     TestSet,
     add_input_options,
@@ -18,6 +17,7 @@ from fairseq_samu.cli.score_inputs import (
     read_hypotheses,
     read_test_set,
 )
+from fairseq_samu.cli.scored_rows import name_languages
 from fairseq_samu.concepts import find_annotation_faults, read_prefix_map
 from fairseq_samu.reports.understanding_tables import tabulate_comparison, tabulate_system, tabulate_systems
 from fairseq_samu.scoring.alignment_blocks import AlignedRow, write_blocks, write_json_lines
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     files, baseline = list_systems(arguments)
     plan = plan_of(arguments)
     test_set = read_test_set(arguments, files[0], may_be_blank=True)
-    languages = languages_of(test_set)
+    languages = name_languages(test_set.pairs)
     summaries = {}
     for file in [*files, *([baseline] if baseline else [])]:
         scores = score_understanding(read_hypotheses(file, test_set), test_set.references, plan)
@@ -108,15 +108,6 @@ def plan_of(arguments: argparse.Namespace) -> UnderstandingPlan:
     )
 
 
-def languages_of(test_set: TestSet) -> dict[str, list[int]]:
-    """Rows by language, ``fr`` for speech and annotation in French; none where no language is known."""
-    named = {}
-    for name, pair in test_set.pairs.items():
-        source, _, target = name.partition("-")
-        named[source if source == target else name] = pair.rows
-    return {} if list(named) == [WHOLE] else named
-
-
 def notes_of(test_set: TestSet) -> list[str]:
     """What a reader must know of the references; they are scored as they stand."""
     faults = {row: find_annotation_faults(text) for row, text in enumerate(test_set.references)}
@@ -131,7 +122,7 @@ def write_alignments(paths: list[Path], file: SystemFile, test_set: TestSet, sco
     """Write a system's alignments, each file in the form that its name asks for."""
     if not paths:
         return
-    languages = {row: name for name, rows in languages_of(test_set).items() for row in rows}
+    languages = {row: name for name, rows in name_languages(test_set.pairs).items() for row in rows}
     rows = [
         AlignedRow(
             row,

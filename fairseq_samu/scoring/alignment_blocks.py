@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from fairseq_samu.scoring.edit_alignment import EditCounts, align
+from fairseq_samu.scoring.edit_alignment import align
+from fairseq_samu.scoring.error_rates import describe_counts
 from fairseq_samu.scoring.understanding import METRICS, UnderstandingScores
 
 GAP = "*"
@@ -65,11 +66,6 @@ def describe_row(scores: UnderstandingScores, given: AlignedRow) -> dict[str, An
         "words": list(_steps(reference.words, hypothesis.words, reference.words, hypothesis.words)),
         "concepts": concepts,
     }
-
-
-def describe_counts(counts: EditCounts) -> dict[str, int]:
-    """Edit counts as JSON."""
-    return {**counts._asdict(), "hits": counts.hits, "errors": counts.errors}
 
 
 def write_json_lines(scores: UnderstandingScores, rows: Sequence[AlignedRow]) -> str:
