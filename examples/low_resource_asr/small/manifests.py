@@ -1,7 +1,7 @@
-"""Manifests of the study: what the base hears and reads, speech of the new languages in nested sizes, their texts.
+r"""Manifests of the study: what the base hears and reads, speech of the new languages in nested sizes, their texts.
 
-    python manifests.py --stamps STAMPS --fillets FILLETS --texts TEXTS --seen fr,es,ru --new ca,ro,be --minutes 3,6,12 \\
-        --output OUTPUT
+    python manifests.py --stamps STAMPS --fillets FILLETS --texts TEXTS --seen fr,es,ru --new ca,ro,be \
+        --minutes 3,6,12 --output OUTPUT
 
 STAMPS and FILLETS are folders of `fairseq-samu prepare`; TEXTS is what examples/multitask_st/small/text_pairs.py writes
 with `--sources en`. Writes into OUTPUT, recordings named by their whole path:
@@ -41,18 +41,22 @@ def main() -> None:
     parser.add_argument("--new", required=True, help="languages whose speech it does not hear, by commas")
     parser.add_argument("--minutes", required=True, help="sizes of the training speech of a new language, by commas")
     parser.add_argument("--max-words", type=int, default=8, help="leave longer general texts out [%(default)s]")
+    parser.add_argument(
+        "--fillets-minutes", type=float, default=40, help="of each language of the dialogues [%(default)s]"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     arguments = parser.parse_args()
     seen, new = arguments.seen.split(","), arguments.new.split(",")
     spoken = {split: read_speech(arguments.stamps, split) for split in ("train", "valid", "test")}
     pairs = take_texts(arguments.texts / "train.tsv")
     general = [row for row in take_texts(arguments.texts / "games/train.tsv") if is_short(row, arguments.max_words)]
+    dialogues = read_english(arguments.fillets, words_of(spoken["test"]), arguments.fillets_minutes)
     parts = {
         "train_text": [*general, *of_languages(pairs, "tgt_lang", seen)],
         "valid_text": [turn_around(row) for row in spoken["valid"]],
         "train_base": [
             *of_languages(spoken["train"], "src_lang", seen),
-            *read_english(arguments.fillets, words_of(spoken["test"])),
+            *dialogues,
         ],
         "valid_base": of_languages(spoken["valid"], "src_lang", seen),
         "train_stamps": of_languages(pairs, "tgt_lang", new),
@@ -81,10 +85,18 @@ def read_speech(folder: Path, split: str) -> Rows:
     return [_speech_row(row, folder) for row in rows]
 
 
-def read_english(folder: Path, tested: Set[str]) -> Rows:
-    """Training rows that are translated into English, a recording once, and that say nothing of what is tested."""
-    rows = (row for row in read_speech(folder, "train") if row["tgt_lang"] == "en")
-    return [row for row in rows if tested.isdisjoint(words_of([row]))]
+def read_english(folder: Path, tested: Set[str], minutes: float) -> Rows:
+    """Training rows that are translated into English, a recording once, and that say nothing of what is tested.
+
+    Args:
+        folder: of a prepared corpus.
+        tested: as :func:`words_of` gives them.
+        minutes: of each spoken language.
+    """
+    rows = of_languages(read_speech(folder, "train"), "tgt_lang", ["en"])
+    rows = [row for row in rows if tested.isdisjoint(words_of([row]))]
+    languages = dict.fromkeys(row["src_lang"] for row in rows)
+    return [row for name in languages for row in cut(of_languages(rows, "src_lang", [name]), minutes)]
 
 
 def words_of(rows: Rows) -> set[str]:
