@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
+from fairseq.dataclass import ChoiceEnum
 from omegaconf import II
 
+from fairseq_samu.data.adapter_routes import POLICIES
 from fairseq_samu.data.targets import TASK_COLUMNS
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.tasks._speech_data_config import find_data_faults
@@ -54,6 +56,13 @@ class MultitaskStConfig(TaskMixingConfig):
     shared_asr: bool = field(
         default=False,
         metadata={"help": "asr, in joint batches, learns from the speech of the main task's own rows, read once"},
+    )
+    missing_adapter: ChoiceEnum(POLICIES) = field(  # type: ignore[valid-type]
+        default="error",
+        metadata={
+            "help": "for models with named adapters, what rows of a language without one do: end the run (error), go "
+            "through none (base), or through that of the closest language (nearest)"
+        },
     )
     ctc_decoding: bool = field(
         default=False, metadata={"help": "decode by CTC's best path although there is a decoder"}

@@ -65,6 +65,10 @@ def _find_misfits(cfg: MultitaskStConfig, models: Sequence[Any]) -> list[str]:
     """What the models lack for the task to be decoded."""
     faults = []
     task = parse_tasks(cfg.tasks)[0]
+    names = {", ".join(model.adapter_names) for model in models}
+    if len(names) > 1:
+        mend = "Decode with models whose --adapter-names are the same, in the same order."
+        faults.append(explain("decoding", "path", "of models with the same adapters", "; ".join(sorted(names)), mend))
     if reads_speech(task) and any(model.encoder is None for model in models):
         mend = "Decode --tasks mt, or name a model that was trained with speech."
         faults.append(explain("decoding", "path", f"of models that read speech, for {task}", "one of text", mend))

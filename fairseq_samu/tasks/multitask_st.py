@@ -14,6 +14,7 @@ from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
+from fairseq_samu.tasks._adapter_routing import route_dataset
 from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._decoder_loading import find_kept
 from fairseq_samu.tasks._encoder_loading import load_encoder
@@ -111,16 +112,19 @@ class MultitaskStTask(TaskBalancing):
     # ---- data -----------------------------------------------------------------------------------------------------
 
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
-        """Read the manifests of a split, check their languages, and fill the feature cache.
+        """Read the manifests of a split, check their languages, choose adapters, and fill the feature cache.
 
         A set that is decoded (``task_cfg`` is given) may lack the texts.
 
         Raises:
-            ManifestError: a manifest breaks a rule, lacks a column, a language has no tag, or a text is too long.
+            ManifestError: a manifest breaks a rule, lacks a column, a language has no tag or adapter, or a text is too
+                long.
         """
         model = self._model
         longest = model.decoder.config.max_positions if model is not None and model.decoder is not None else None
         dataset = build_dataset(self.cfg, self.vocabulary, split, task_cfg is not None, longest)
+        if model is not None:
+            route_dataset(dataset, model, str(self.cfg.missing_adapter))
         if self.cfg.feature_cache and self.reads_speech:
             cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.feature_stage)
             self._cache_seconds = cache.build_seconds
