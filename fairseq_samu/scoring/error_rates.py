@@ -7,7 +7,7 @@ from typing import Any, Optional
 import numpy as np
 
 from fairseq_samu.scoring.edit_alignment import EditCounts, sum_edits
-from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure, compare, resample
+from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure, average, compare, resample
 
 Rates = Mapping[str, Optional[Figure]]
 """Figures in percent by metric; None where the references have no unit of that metric."""
@@ -32,6 +32,27 @@ def measure_rate(rows: Sequence[EditCounts], num_resamples: int = NUM_RESAMPLES,
     samples = resample([(row.errors, row.reference) for row in rows], _rate_of, num_resamples, seed)
     samples = samples[~np.isnan(samples)]
     return Figure(rate, samples if len(samples) else None)
+
+
+def average_rates(parts: Mapping[str, Rates]) -> dict[str, Optional[Figure]]:
+    """Unweighted mean of each metric over parts of a test set, such as its languages.
+
+    Args:
+        parts: figures by name of the part; at least one, all with the same metrics.
+
+    Returns:
+        By metric; None where a part has no rate, without resamples where parts had to leave out different ones.
+    """
+    metrics = next(iter(parts.values()))
+    return {metric: _average_of({name: of[metric] for name, of in parts.items()}) for metric in metrics}
+
+
+def _average_of(figures: Rates) -> Optional[Figure]:
+    known = [figure.shuffled(name) for name, figure in figures.items() if figure is not None]
+    if len(known) < len(figures):
+        return None
+    sizes = {len(figure.samples) for figure in known if figure.samples is not None}
+    return average(known if len(sizes) == 1 else [Figure(figure.score) for figure in known])
 
 
 def describe_counts(counts: EditCounts) -> dict[str, int]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from fairseq_samu.errors import SamuError, explain
-from fairseq_samu.scoring.error_rates import describe_counts, describe_rate_deltas, describe_rates
-from fairseq_samu.scoring.paired_bootstrap import Figure, average
-from fairseq_samu.scoring.recognition import METRICS, RecognitionPlan, RecognitionScores, select_rows
+from fairseq_samu.scoring.error_rates import average_rates, describe_counts, describe_rate_deltas, describe_rates
+from fairseq_samu.scoring.paired_bootstrap import Figure
+from fairseq_samu.scoring.recognition import RecognitionPlan, RecognitionScores, select_rows
 from fairseq_samu.scoring.tokenisers import looks_unspaced
 
 Figures = dict[str, Optional[Figure]]
@@ -39,7 +39,7 @@ def summarise_recognition(
         plan: as the scores were computed.
     """
     parts = {name: select_rows(scores, rows, plan) for name, rows in languages.items()}
-    mean = {metric: _average(parts, metric) for metric in METRICS} if len(parts) > 1 else {}
+    mean = average_rates({name: part.figures for name, part in parts.items()}) if len(parts) > 1 else {}
     return RecognitionSummary(scores, parts, mean)
 
 
@@ -78,16 +78,6 @@ def describe_comparison(system: RecognitionSummary, baseline: RecognitionSummary
         },
         "mean": describe_rate_deltas(system.mean, baseline.mean) if system.mean else None,
     }
-
-
-def _average(parts: Mapping[str, RecognitionScores], metric: str) -> Optional[Figure]:
-    """Mean over languages; None where one of them has no rate, without resamples where some had to be left out."""
-    figures = {name: part.figures[metric] for name, part in parts.items()}
-    known = [figure.shuffled(name) for name, figure in figures.items() if figure is not None]
-    if len(known) < len(figures):
-        return None
-    sizes = {len(figure.samples) for figure in known if figure.samples is not None}
-    return average(known if len(sizes) == 1 else [Figure(figure.score) for figure in known])
 
 
 def _describe_scores(scores: RecognitionScores) -> dict[str, Any]:
