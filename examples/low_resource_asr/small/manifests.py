@@ -1,23 +1,21 @@
-r"""Manifests of the study: what the base hears and reads, speech of the new languages in nested sizes, their texts.
+"""Manifests of the study: what the base hears and reads, speech of the new languages, their texts.
 
-    python manifests.py --stamps STAMPS --fillets FILLETS --texts TEXTS --seen fr,es,ru --new ca,ro,be \
-        --minutes 3,6,12 --output OUTPUT
+    python manifests.py --stamps STAMPS --fillets FILLETS --texts TEXTS --seen fr,es,ru --new ca,ro,be --output OUTPUT
 
 STAMPS and FILLETS are folders of `fairseq-samu prepare`; TEXTS is what examples/multitask_st/small/text_pairs.py writes
 with `--sources en`. Writes into OUTPUT, recordings named by their whole path:
 
     train_text, valid_text     English into every language: general texts, and stamps of the languages seen alone
-    train_base, valid_base     speech of the languages seen, with what it means in English
-    train_N                    N minutes of speech of each new language; smaller sizes are part of larger ones
+    train_base, valid_base     speech of the languages seen and of the dialogues, with what it means in English
+    train_es, ...              speech of each of the languages seen, stamps alone
+    train_new, valid_new       speech of the new languages
     train_stamps, valid_stamps English texts of the training stamps into the new languages
-    train_pivot                speech of the languages seen, stamps alone
-    valid_new, test_new, test_seen
+    test_new, test_seen
 
 and sizes.json. Splits are those of the stamps: what is said in the test is in no training text of any language.
 """
 
 import argparse
-import hashlib
 import json
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
@@ -39,36 +37,27 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, required=True, help="folder of the text pairs")
     parser.add_argument("--seen", required=True, help="languages whose speech the base hears, by commas")
     parser.add_argument("--new", required=True, help="languages whose speech it does not hear, by commas")
-    parser.add_argument("--minutes", required=True, help="sizes of the training speech of a new language, by commas")
     parser.add_argument("--max-words", type=int, default=8, help="leave longer general texts out [%(default)s]")
-    parser.add_argument(
-        "--fillets-minutes", type=float, default=40, help="of each language of the dialogues [%(default)s]"
-    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     arguments = parser.parse_args()
     seen, new = arguments.seen.split(","), arguments.new.split(",")
     spoken = {split: read_speech(arguments.stamps, split) for split in ("train", "valid", "test")}
     pairs = take_texts(arguments.texts / "train.tsv")
     general = [row for row in take_texts(arguments.texts / "games/train.tsv") if is_short(row, arguments.max_words)]
-    dialogues = read_english(arguments.fillets, words_of(spoken["test"]), arguments.fillets_minutes)
+    dialogues = read_english(arguments.fillets, words_of(spoken["test"]))
     parts = {
         "train_text": [*general, *of_languages(pairs, "tgt_lang", seen)],
         "valid_text": [turn_around(row) for row in spoken["valid"]],
-        "train_base": [
-            *of_languages(spoken["train"], "src_lang", seen),
-            *dialogues,
-        ],
+        "train_base": [*of_languages(spoken["train"], "src_lang", seen), *dialogues],
         "valid_base": of_languages(spoken["valid"], "src_lang", seen),
+        "train_new": of_languages(spoken["train"], "src_lang", new),
         "train_stamps": of_languages(pairs, "tgt_lang", new),
         "valid_stamps": [turn_around(row) for row in of_languages(spoken["valid"], "src_lang", new)],
-        "train_pivot": of_languages(spoken["train"], "src_lang", seen),
+        **{f"train_{name}": of_languages(spoken["train"], "src_lang", [name]) for name in seen},
         "valid_new": of_languages(spoken["valid"], "src_lang", new),
         "test_new": of_languages(spoken["test"], "src_lang", new),
         "test_seen": of_languages(spoken["test"], "src_lang", seen),
     }
-    for minutes in arguments.minutes.split(","):
-        rows = (cut(of_languages(spoken["train"], "src_lang", [name]), float(minutes)) for name in new)
-        parts[f"train_{minutes}"] = [row for part in rows for row in part]
     require_apart(parts)
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name, rows_of_part in parts.items():
@@ -80,37 +69,24 @@ def main() -> None:
 
 
 def read_speech(folder: Path, split: str) -> Rows:
-    """Rows of a prepared corpus, in the order of a hash of what they describe, the same in every language."""
-    rows = sorted(read_manifest(folder / f"{split}.tsv"), key=lambda row: (_hash(row.parallel_id or row.id), row.id))
-    return [_speech_row(row, folder) for row in rows]
-
-
-def read_english(folder: Path, tested: Set[str], minutes: float) -> Rows:
-    """Training rows that are translated into English, a recording once, and that say nothing of what is tested.
-
-    Args:
-        folder: of a prepared corpus.
-        tested: as :func:`words_of` gives them.
-        minutes: of each spoken language.
-    """
-    rows = of_languages(read_speech(folder, "train"), "tgt_lang", ["en"])
-    rows = [row for row in rows if tested.isdisjoint(words_of([row]))]
-    languages = dict.fromkeys(row["src_lang"] for row in rows)
-    return [row for name in languages for row in cut(of_languages(rows, "src_lang", [name]), minutes)]
-
-
-def words_of(rows: Rows) -> set[str]:
-    """Texts of both sides, without letter case, punctuation and accents."""
-    return {normalise_for_leaks(row[side]) for row in rows for side in ("src_text", "tgt_text")} - {""}
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Rows of a prepared corpus."""
+    return [_speech_row(row, folder) for row in read_manifest(folder / f"{split}.tsv")]
 
 
 def _speech_row(row: Row, folder: Path) -> dict[str, str]:
     found = {name: str(getattr(row, name)) for name in SPEECH}
     return {**found, "audio": str(folder.resolve() / row.audio)}
+
+
+def read_english(folder: Path, tested: Set[str]) -> Rows:
+    """Training rows that are translated into English, a recording once, and that say nothing of what is tested."""
+    rows = of_languages(read_speech(folder, "train"), "tgt_lang", ["en"])
+    return [row for row in rows if tested.isdisjoint(words_of([row]))]
+
+
+def words_of(rows: Rows) -> set[str]:
+    """Texts of both sides, without letter case, punctuation and accents."""
+    return {normalise_for_leaks(row[side]) for row in rows for side in ("src_text", "tgt_text")} - {""}
 
 
 def take_texts(manifest: Path) -> Rows:
@@ -134,18 +110,6 @@ def turn_around(row: dict[str, str]) -> dict[str, str]:
     return dict(zip(TEXT, (row["id"], *sides), strict=True))
 
 
-def cut(rows: Rows, minutes: float) -> Rows:
-    """The first rows that last so long together, or all where they do not."""
-    kept: Rows = []
-    left = minutes * SAMPLES_A_MINUTE
-    for row in rows:
-        left -= int(row["n_frames"])
-        if left < 0:
-            break
-        kept.append(row)
-    return kept
-
-
 def require_apart(parts: dict[str, Rows]) -> None:
     """Refuse training rows with a text of the test, in any language.
 
@@ -154,10 +118,9 @@ def require_apart(parts: dict[str, Rows]) -> None:
     """
     tested = words_of(parts["test_new"]) | words_of(parts["test_seen"])
     leaks = {name: sorted(words_of(rows) & tested) for name, rows in parts.items() if name.startswith("train")}
-    if any(leaks.values()):
-        raise SystemExit(
-            f"texts of the test in training: { ({name: found[:3] for name, found in leaks.items() if found}) }"
-        )
+    found = {name: texts[:3] for name, texts in leaks.items() if texts}
+    if found:
+        raise SystemExit(f"texts of the test in training: {found}")
 
 
 def count(rows: Rows) -> dict[str, dict[str, float]]:

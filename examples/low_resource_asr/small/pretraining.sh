@@ -3,7 +3,7 @@
 #
 #     examples/low_resource_asr/small/pretraining.sh [OUTPUT] [BASE...]
 #
-# BASE is whisper or scratch; both when left out. OUTPUT/text translates English text into Catalan, Romanian and Belarusian
+# BASE is whisper or scratch; both when left out. OUTPUT/mt translates English text into Catalan, Romanian and Belarusian
 # and into French, Spanish and Russian. From there OUTPUT/base-BASE recognises French, Spanish, Russian, Czech and Dutch
 # speech by its decoder and by CTC, and translates text beside; its length adapter leaves a fourth of the frames. It hears
 # no Catalan, Romanian or Belarusian here, but Whisper has heard all of these languages before: base-whisper has the
@@ -20,7 +20,7 @@ small='{"family": "whisper", "dim": 256, "ffn_dim": 768, "num_layers": 4, "num_h
 encoder=${CTC_ENCODER:-$output/hearing/ctc/checkpoint_last.pt}
 updates=${BASE_UPDATES:-500}
 
-train text --tasks mt --without-speech --vocabulary-languages "en,$seen,cs,nl,$new" --train-subset train_text \
+train mt --tasks mt --without-speech --vocabulary-languages "en,$seen,cs,nl,$new" --train-subset train_text \
     --valid-subset valid_text --text-config "$sizes" --text-dropout 0 --label-smoothing 0.1 --optimizer adam \
     --adam-betas "(0.9, 0.98)" --max-tokens 6000 --lr 0.002 $(phases "${TEXT_UPDATES:-400}") --disable-validation --seed 1
 
@@ -33,8 +33,9 @@ for base in "${bases[@]}"; do
         scales+=,encoder=0.2
     fi
     train "base-$base" --tasks "asr,mt" --joint-tasks --asr-ce-weight 1 --train-subset train_base \
-        --extra-manifests mt=train_text.tsv --corpus-temperature 3 --text-path "$output/text/checkpoint_last.pt" \
+        --extra-manifests mt=train_text.tsv --corpus-temperature 3 --text-path "$output/mt/checkpoint_last.pt" \
         "${hearing[@]}" --num-length-adapter-layers 1 --length-adapter-kind conformer --length-adapter-stride 4 \
-        --length-adapter-heads 4 --label-smoothing 0.1 --text-dropout 0.1 --max-audio-seconds 8 --batch-size 32 \
+        --length-adapter-heads 4 --label-smoothing 0.1 --text-dropout 0.1 --train-minutes 40 --max-audio-seconds 8 \
+        --batch-size 32 \
         --optimizer grouped --lr 0.001 --lr-scales "$scales" $(phases "$updates") --disable-validation --seed 1
 done

@@ -53,7 +53,7 @@ prepare() {
             --sources en --targets "$seen,$new" --output "$output/pairs"
     done_before "$data/sizes.json" ||
         samu_run python "$recipe/manifests.py" --stamps "$stamps" --fillets "$fillets" --texts "$output/pairs" \
-            --seen "$seen" --new "$new" --minutes 3,6,12 --output "$data"
+            --seen "$seen" --new "$new" --output "$data"
     done_before "$data/sentencepiece.model" ||
         samu_run fairseq-samu prepare sentencepiece "$data/train_text.tsv" "$data/train_base.tsv" \
             --columns src_text,tgt_text --size 500 --output "$data"
