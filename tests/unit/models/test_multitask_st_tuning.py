@@ -54,6 +54,12 @@ def test_last_layers_of_the_acoustic_encoder(number, layers):
     assert all(p.requires_grad for p in model.text_encoder.parameters())
 
 
+def test_a_number_of_tuned_layers_leaves_adapters_to_their_group():
+    model = build(num_tuned_layers=0, adapter_dim=4, adapter_placement="one")
+    tuned = {name for name, p in model.encoder.named_parameters() if p.requires_grad}
+    assert len(tuned) == 8 and all(".layer_adapter." in name for name in tuned)
+
+
 def test_what_is_frozen_is_in_evaluation_mode_and_gives_the_same():
     dropout = {**ENCODERS["xlsr"], "dropout": 0.5}
     options = {"text_dropout": 0.5, "compressor_dropout": 0.5}
