@@ -13,11 +13,11 @@ from fairseq_samu.data.row_selection import leave_out
 from fairseq_samu.data.stacked_datasets import StackedDatasets
 from fairseq_samu.data.text_pairs import TextPairDataset
 from fairseq_samu.errors import ManifestError, explain
-from fairseq_samu.models.adapter_inputs import find_adapter_inputs
+from fairseq_samu.models.adapter_inputs import PART_OF_INPUT, find_adapter_inputs
 from fairseq_samu.models.adapter_options import GROUP_OF_PART
 
 logger = logging.getLogger(__name__)
-SOURCE, TARGET = "source_adapters", "target_adapters"
+SOURCE, TARGET = PART_OF_INPUT
 Asked = list[tuple[RowDataset, dict[str, RowNames]]]
 
 
@@ -113,8 +113,9 @@ def _require_reached(
         raise ManifestError(explain(where, "rows", rule, f"of {', '.join(found) or 'no adapter'} alone", mend))
     for key, names in idle.items():
         if names:
-            part = "encoder" if key == SOURCE else "decoder"
-            logger.warning(f"{where}: no row goes through the {part}'s adapters {', '.join(names)}, which are tuned")
+            logger.warning(
+                f"{where}: no row goes through the {PART_OF_INPUT[key]}'s adapters {', '.join(names)}, which are tuned"
+            )
 
 
 def _is_tuned_elsewhere(model: Any) -> bool:
