@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fairseq_samu.checkpoints.key_report import fingerprint
 from fairseq_samu.checkpoints.rounding import DTYPES, find_rounding
 from fairseq_samu.checkpoints.safe_loading import read_metadata, read_safetensors
 from fairseq_samu.checkpoints.saving import write_whole
-from fairseq_samu.errors import CheckpointError, ConfigError, explain
+from fairseq_samu.errors import CheckpointError, ConfigError, explain, report_all
 
 KIND = "adapter"
 VERSION = "1"
@@ -173,6 +173,55 @@ def _assemble(facts: dict[str, Any], tensors: Mapping[str, Tensor]) -> NamedAdap
 
 def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(f"{facts}\0{fingerprint(tensors)}".encode()).hexdigest()
+
+
+def read_adapters(paths: Sequence[Path]) -> dict[str, NamedAdapter]:
+    """Read several files.
+
+    Args:
+        paths: files.
+
+    Returns:
+        Adapters by their files, in order.
+
+    Raises:
+        CheckpointError: with a line for each file that is at fault.
+        ConfigError: a file is named twice.
+    """
+    found: dict[str, NamedAdapter] = {}
+    faults = []
+    for path in paths:
+        try:
+            found[str(path)] = read_adapter(path)
+        except CheckpointError as error:
+            faults.append(str(error))
+    if faults:
+        raise CheckpointError(report_all(faults))
+    if len(found) != len(paths):
+        raise ConfigError(explain("", "files", "different ones", ", ".join(map(str, paths)), "Name each once."))
+    return found
+
+
+def require_new_names(adapters: Mapping[str, NamedAdapter], taken: Iterable[str]) -> None:
+    """Refuse adapters of the same name.
+
+    Args:
+        adapters: by their files.
+        taken: names that the model has already.
+
+    Raises:
+        ConfigError: with every file whose adapter's name is taken.
+    """
+    seen = dict.fromkeys(taken, "the model")
+    faults = []
+    for file, adapter in adapters.items():
+        if adapter.name in seen:
+            rule = f"another than that of {seen[adapter.name]}"
+            mend = "Leave one of them out, or export it under another name."
+            faults.append(explain(file, "name", rule, adapter.name, mend))
+        seen.setdefault(adapter.name, file)
+    if faults:
+        raise ConfigError(report_all(faults))
 
 
 def list_adapter_files(paths: list[Path]) -> list[Path]:

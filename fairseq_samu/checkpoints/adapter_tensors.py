@@ -41,6 +41,12 @@ def require_name(name: object, where: str) -> str:
     return name
 
 
+def adapter_of(name: str) -> str | None:
+    """Find the adapter of a model's tensor: its name, :data:`NAMELESS`, or None for any other tensor."""
+    matched = _PLACE.fullmatch(name)
+    return (matched[3] or NAMELESS) if matched else None
+
+
 def split_adapters(state: Mapping[str, Tensor]) -> dict[str, dict[str, dict[str, Tensor]]]:
     """Sort the adapters among a model's tensors.
 
@@ -96,6 +102,12 @@ def measure_part(tensors: Mapping[str, Tensor]) -> tuple[int, int]:
     raise CheckpointError(explain("", "adapter", "of whole places of one size", f"{len(tensors)} tensors", mend))
 
 
+def part_tensors(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Take all but the adapters of a part of a model, by names inside the part."""
+    names = {name: name.removeprefix(f"{part}.") for name in state if name.startswith(f"{part}.")}
+    return {inside: state[name] for name, inside in names.items() if not _PLACE.fullmatch(name)}
+
+
 def base_tensors(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     """Take what stands around the adapters of a part of a model.
 
@@ -109,8 +121,7 @@ def base_tensors(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     Returns:
         Tensors by their names inside the part.
     """
-    names = {name: name.removeprefix(f"{part}.") for name in state if name.startswith(f"{part}.")}
-    found = {inside: state[name] for name, inside in names.items() if not _PLACE.fullmatch(name)}
+    found = part_tensors(state, part)
     found.pop(_ADDED_TAGS, None)
     if _EMBEDDING in found:
         found[_EMBEDDING] = found[_EMBEDDING][:NUM_MARKS]

@@ -9,7 +9,7 @@ Names of parameters: ``...attention_adapter.down.weight`` without adapter names,
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
@@ -63,6 +63,18 @@ class AdapterOptions(FairseqDataclass):
             "are (empty = all)"
         },
     )
+    adapter_files: str = field(
+        default="",
+        metadata={
+            "help": "files of `fairseq-samu adapters export`, comma-separated, whose named adapters are put into the "
+            "model beside those of adapter_names; a checkpoint of the training then holds them"
+        },
+    )
+
+
+def list_adapter_files(cfg: AdapterOptions) -> list[str]:
+    """Paths of files that bring adapters with them."""
+    return _split(cfg.adapter_files)
 
 
 def list_adapters(cfg: AdapterOptions) -> list[str]:
@@ -136,6 +148,36 @@ def find_adapter_faults(cfg: AdapterOptions, model: str) -> list[str]:
     except ConfigError as error:
         faults.append(str(error))
     return faults
+
+
+def name_also(cfg: AdapterOptions, sizes: Mapping[str, Mapping[str, int]], placement: str) -> dict[str, str]:
+    """Give a model further named adapters, or other sizes to those that it has.
+
+    Args:
+        cfg: options.
+        sizes: inner sizes by name and part; a part that is left out has no adapter of that name.
+        placement: of these adapters.
+
+    Returns:
+        Values of the options that say so, from which ``adapter_files`` are gone.
+
+    Raises:
+        ConfigError: the model's own adapters are placed otherwise.
+    """
+    names = list_adapters(cfg)
+    if names and sizes and placement != cfg.adapter_placement:
+        mend = "Give adapters of the same placement, or set --adapter-placement."
+        raise ConfigError(
+            explain("", "adapter_placement", f"{cfg.adapter_placement}, as the model has it", placement, mend)
+        )
+    known = {**_read_sizes(cfg.adapter_sizes)}
+    known.update({name: {part: of.get(part, 0) for part in GROUP_OF_PART} for name, of in sizes.items()})
+    return {
+        "adapter_names": ",".join([*names, *(name for name in sizes if name not in names)]),
+        "adapter_sizes": json.dumps(known) if known else "",
+        "adapter_placement": placement if sizes else str(cfg.adapter_placement),
+        "adapter_files": "",
+    }
 
 
 def add_adapters(cfg: AdapterOptions, part: str, layers: Iterable[nn.Module], dim: int) -> None:

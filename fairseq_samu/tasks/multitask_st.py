@@ -14,6 +14,7 @@ from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
+from fairseq_samu.tasks._adapter_loading import FileAdapters
 from fairseq_samu.tasks._adapter_routing import route_dataset
 from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._decoder_loading import find_kept
@@ -86,8 +87,10 @@ class MultitaskStTask(TaskBalancing):
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model; in training load what is pre-trained and print what is tuned."""
+        adapters = FileAdapters.read(cfg, from_checkpoint)
         if from_checkpoint:
             self._model = super().build_model(cfg, from_checkpoint)
+            adapters.load_when_read(self._model)
             return self._model
         reads = cfg.encoder_path and not getattr(cfg, "without_speech", False)
         speech = read_speech_encoder(cfg.encoder_path) if reads else None
@@ -103,6 +106,7 @@ class MultitaskStTask(TaskBalancing):
         if speech is not None and not cfg.encoder_from_scratch:
             load_encoder(model.encoder, speech, cfg.encoder_path)
         text.load_into(model, cfg)
+        adapters.load_into(model, self.cfg)
         require_tuned(model, cfg.tuned_groups)
         logger.info("parameters\n" + describe_groups(model.parameter_groups()))
         mark_groups(model.parameter_groups())
