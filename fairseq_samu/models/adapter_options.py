@@ -139,6 +139,8 @@ def find_adapter_faults(cfg: AdapterOptions, model: str) -> list[str]:
     check("adapter_placement", cfg.adapter_placement in PLACES, " or ".join(PLACES))
     fits = all(map(NAME.fullmatch, names)) and len({*names}) == len(names)
     check("adapter_names", fits, "different names of letters, digits, `-` and `_`")
+    taken = [name for name in names if hasattr(NamedAdapters(1, {}), name)]
+    check("adapter_names", not taken, f"others than {', '.join(taken)}, which torch gives a meaning in every module")
     listed = ", ".join(names) or "none"
     check("tuned_adapters", {*tuned} <= {*names}, f"among the adapter names ({listed})")
     try:

@@ -44,7 +44,7 @@ class NamedAdapters(nn.Module):
     Args:
         dim: features D of a position.
         bottlenecks: inner features by name; an adapter's number is the place of its name. 0 for a name that has no
-            adapter here, which leaves its rows as they are.
+            adapter here, which leaves its rows as they are. A name must not be an attribute of every module (`to`).
     """
 
     def __init__(self, dim: int, bottlenecks: Mapping[str, int]) -> None:
@@ -52,8 +52,7 @@ class NamedAdapters(nn.Module):
         self.names = tuple(bottlenecks)
         for name, bottleneck in bottlenecks.items():
             if bottleneck:
-                # not by add_module, which refuses languages that are called as methods are: `to`, `half`
-                self._modules[name] = Adapter(dim, bottleneck)
+                self.add_module(name, Adapter(dim, bottleneck))
 
     def forward(self, x: Tensor, numbers: Tensor | AdaptedRows | None = None) -> Tensor:
         """Send every row through its adapter.

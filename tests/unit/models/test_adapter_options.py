@@ -69,6 +69,8 @@ def test_sizes_of_single_names():
         ({"adapter_placement": "three"}, "adapter_placement"),
         ({"adapter_dim": 4, "adapter_names": "be,be"}, "adapter_names"),
         ({"adapter_dim": 4, "adapter_names": "be.x"}, "adapter_names"),
+        ({"adapter_dim": 4, "adapter_names": "be,training"}, "adapter_names"),
+        ({"adapter_dim": 4, "adapter_names": "to,be"}, "adapter_names"),
         ({"adapter_names": "be"}, "adapter_names"),
         ({"adapter_dim": 4, "tuned_adapters": "be"}, "tuned_adapters"),
         ({"adapter_dim": 4, "adapter_names": "be,ro", "tuned_adapters": "ca"}, "tuned_adapters"),
