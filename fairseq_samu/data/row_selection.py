@@ -131,14 +131,19 @@ def _minutes_of(manifest: Manifest, rows: NDArray[np.int64], options: DatasetOpt
         return rows
     samples = np.asarray(manifest.n_frames, dtype=np.int64)[rows]
     budget = options.train_minutes * 60 * SAMPLE_RATE
-    kept, said = [], []
+    kept, said, lacking = [], [], []
     for language, places in _draw_by_language(manifest, rows, options).items():
         count = max(1, int(np.searchsorted(np.cumsum(samples[places]), budget, side="right")))
         kept.append(places[:count])
-        used = f"{count} of {len(places)} rows" if count < len(places) else f"all {count} rows"
-        said.append(f"{language} {samples[kept[-1]].sum() / SAMPLE_RATE / 60:.2f} min in {used}".strip())
+        used = samples[kept[-1]].sum()
+        share = f"{count} of {len(places)}" if count < len(places) else f"all {count}"
+        said.append(f"{language} {used / SAMPLE_RATE / 60:.2f} min in {share} rows".strip())
+        if count == len(places) and used < budget:
+            lacking.append(f"{language or 'it'} has {used / SAMPLE_RATE / 60:.2f}")
     chosen = rows[np.sort(np.concatenate(kept))]
     logger.info(f"{manifest.path}: {', '.join(said)} are used (train_minutes {options.train_minutes:g})")
+    if lacking:
+        logger.warning(f"{manifest.path}: not {options.train_minutes:g} minutes: {', '.join(lacking)}")
     return chosen
 
 

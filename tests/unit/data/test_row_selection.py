@@ -140,6 +140,9 @@ def test_minutes_are_drawn_by_seed_and_logged(manifest, caplog):
         first = select(table, train_minutes=1.0)
     assert "be 1.00 min in 30 of 60 rows, ro 0.10 min in all 3 rows are used" in caplog.text
     assert "(train_minutes 1)" in caplog.text
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{table.path}: not 1 minutes: ro has 0.10"
+    ]
     assert first == select(table, train_minutes=1.0) != select(table, train_minutes=1.0, seed=2)
     alone = select(table, train_minutes=1.0, languages=("be",))
     assert [row for row in first if row < 60] == alone, "a language does not depend on the others"
