@@ -16,7 +16,7 @@ from fairseq_samu.scoring.text_normalisers import combine_text_normalisers
 NEW, SEEN, CTC = "new.out", "seen.out", "ctc.out"
 SUBSETS = {NEW: "test_new", SEEN: "test_seen", CTC: "test_new"}
 """What measure.sh writes of a run, and the manifest of its rows."""
-PLAN = RecognitionPlan(combine_text_normalisers("basic"))
+PLAN = RecognitionPlan(combine_text_normalisers(["basic"]))
 BASE = "base"
 _ARM = re.compile(r"(?P<arm>[a-z]+\d*)-(?P<seed>\d+)")
 Scores = dict[str, dict[str, Figure]]

@@ -82,7 +82,7 @@ def main() -> None:
     tables = [
         tabulate_data(arguments.output / "data" / "sizes.json"),
         *(tabulate_arms(measures, base) for base in measures.bases),
-        *(tabulate_findings(measures, base, metric) for base in measures.bases for metric in reversed(METRICS)),
+        *(tabulate_findings(measures, base, metric) for base in measures.bases for metric in METRICS),
         tabulate_languages(measures),
         tabulate_forgetting(measures),
         tabulate_runs(measures),
