@@ -8,7 +8,8 @@ from torch import Tensor
 FLOOR = -1000.0
 """Least score, in nats, of a label that could follow: finite, so that a search never runs out of hypotheses."""
 
-_RAREST = -80.0  # of a label in one frame, beside its best frame: far below what float32 adds up, and no denormal
+# Least logarithm of a label's share in a frame of its best one: far below what sums notice, and no denormal number.
+_RAREST = {torch.float32: -80.0, torch.float64: -700.0}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class CtcFrames:
         rows, frames, _ = self.shares.shape
         places = labels.view(rows, -1)
         shares = self.shares.gather(2, places[:, None, :].expand(-1, frames, -1)).transpose(1, 2)  # (B, beam, T)
-        log_shares = shares.double().log().clamp(min=_RAREST)
+        log_shares = shares.double().log().clamp(min=_RAREST[shares.dtype])
         return (log_shares + self.peaks.gather(1, places)[:, :, None]).flatten(0, 1)
 
 
@@ -87,7 +88,7 @@ def read_frames(logits: Tensor, padding_mask: Tensor, blank: int) -> CtcFrames:
     log_probs = torch.log_softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32))
     padded = padding_mask[:, :, None]
     peaks = log_probs.masked_fill(padded, -torch.inf).amax(dim=1).clamp(min=FLOOR)
-    shares = (log_probs - peaks[:, None, :]).clamp_(_RAREST, 0.0).exp_().masked_fill_(padded, 0.0)
+    shares = (log_probs - peaks[:, None, :]).clamp_(_RAREST[log_probs.dtype], 0.0).exp_().masked_fill_(padded, 0.0)
     blanks = log_probs[:, :, blank].double().masked_fill(padding_mask, 0.0)
     return CtcFrames(shares, peaks, blanks, padding_mask, blank)
 

@@ -67,6 +67,12 @@ class MultitaskStConfig(TaskMixingConfig):
     ctc_decoding: bool = field(
         default=False, metadata={"help": "decode by CTC's best path although there is a decoder"}
     )
+    ctc_decoding_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight of CTC's prefix scores beside the decoder's 1 - weight, in the search of transcripts"
+        },
+    )
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
@@ -123,6 +129,9 @@ def validate(cfg: MultitaskStConfig) -> None:
     if tasks and cfg.feature_cache and not any(map(reads_speech, tasks)):
         rule = "left out where no speech is read"
         faults.append(explain("multitask_st", "feature_cache", rule, cfg.feature_cache, "Leave it out."))
+    if not 0.0 <= cfg.ctc_decoding_weight <= 1.0:
+        rule, mend = "from 0 to 1", "Use 0 for the decoder alone, or for example 0.3."
+        faults.append(explain("multitask_st", "ctc_decoding_weight", rule, cfg.ctc_decoding_weight, mend))
     for path in manifests_to_trim_by(cfg):
         if not path.is_file():
             faults.append(explain("multitask_st", "trim_vocabulary", "manifests", path, "Check the path."))

@@ -11,7 +11,6 @@ from omegaconf import open_dict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
 from fairseq_samu.tasks._adapter_loading import FileAdapters
@@ -20,6 +19,7 @@ from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, requi
 from fairseq_samu.tasks._decoder_loading import find_kept
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
+from fairseq_samu.tasks._joint_search import build_views, require_own_tokens
 from fairseq_samu.tasks._multitask_data import build_dataset
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech, validate
 from fairseq_samu.tasks._search import decodes_by_ctc, models_and_sample, validate_search
@@ -162,7 +162,8 @@ class MultitaskStTask(TaskBalancing):
         if decodes_by_ctc(self.cfg, models):
             return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids)
         extra = {**(extra_gen_cls_kwargs or {}), "symbols_to_strip_from_output": vocabulary.tag_ids}
-        views = [BeamSearchView(model) for model in models]
+        require_own_tokens(extra.get("lm_model"), vocabulary)
+        views = build_views(self.cfg, models, vocabulary)
         return super().build_generator(views, args, extra_gen_cls_kwargs=extra, **kwargs)
 
     def inference_step(
