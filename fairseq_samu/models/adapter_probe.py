@@ -63,10 +63,12 @@ def probe_part(model: SpeechModel, part: str, adapter: str, tensors: Mapping[str
     given = {name: tensor for inside, tensor in tensors.items() if (name := f"part.{inside}") in own}
     device = next(probed.parameters()).device
     numbers = torch.tensor([model.adapter_names.index(adapter)], device=device) if adapter else None
-    training = model.training
-    model.eval()
+    modes = [(module, module.training) for module in probed.part.modules()]
+    for module, _ in modes:
+        module.training = False
     try:
         output: Tensor = functional_call(probed, given, (numbers,))
     finally:
-        model.train(training)
+        for module, mode in modes:
+            module.training = mode
     return output.float().cpu().contiguous()
