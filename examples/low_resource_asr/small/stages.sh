@@ -34,8 +34,8 @@ train() {
     samu_run mkdir -p "$folder"
     samu_run fairseq-train "$data" "${user[@]}" --task multitask_st --arch multitask_st --criterion consistency_multitask \
         --weight-mode fixed --measure-interval 0 --clip-norm 5 --compressor off --l2g-kernel 0 --no-epoch-checkpoints \
-        --no-save-optimizer-state --log-format json --log-interval 10 --log-file "$folder/train.log" \
-        --lr-scheduler tri_stage --final-lr-scale 0.02 --save-dir "$folder" "$@"
+        --save-interval 1000 --no-save-optimizer-state --log-format json --log-interval 10 \
+        --log-file "$folder/train.log" --lr-scheduler tri_stage --final-lr-scale 0.02 --save-dir "$folder" "$@"
     [ -n "${SAMU_DRY_RUN:-}" ] || echo "$((SECONDS - began))" >"$folder/seconds"
 }
 
