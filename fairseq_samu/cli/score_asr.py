@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli.alignment_files import add_alignment_option, write_alignments
 from fairseq_samu.cli.compared_systems import describe_systems
 from fairseq_samu.cli.retrieve import write_json
 from fairseq_samu.cli.score_inputs import (
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME]",
         help=f"form by which texts are compared, of {' '.join(TEXT_NORMALISERS)} [%(default)s]",
     )
+    add_alignment_option(parser)
     add_resampling_options(parser)
     add("--json", type=Path, metavar="FILE", help="write the scores there; - for standard output")
     add("--markdown", action="store_true", help="print the tables in Markdown")
@@ -69,9 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     result = {**systems[files[0].name], "references": test_set.source}
     if len(systems) > 1:
         result["systems"] = systems
-    # the file first: the reader of a table may leave early (`| head`)
+    # files first: the reader of a table may leave early (`| head`)
     if arguments.json:
         write_json(arguments.json, result)
+    write_alignments(arguments.alignments, files[0], test_set, summaries[files[0].name].overall)
     # standard output is either a table or JSON
     print(format_tables(systems, arguments.markdown), file=sys.stderr if str(arguments.json) == "-" else sys.stdout)
     return 0

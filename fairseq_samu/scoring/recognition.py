@@ -7,11 +7,12 @@ rate is not defined: None.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 from fairseq_samu.errors import SamuError, explain
+from fairseq_samu.scoring.alignment_blocks import Sides
 from fairseq_samu.scoring.edit_alignment import EditCounts, count_edits, sum_edits
 from fairseq_samu.scoring.error_rates import measure_rate
 from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure
@@ -61,6 +62,16 @@ class RecognitionScores:
     def totals(self) -> dict[str, EditCounts]:
         """Edits of all rows, by metric."""
         return {metric: sum_edits(counts) for metric, counts in self.counts.items()}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Label of each metric."""
+        return METRICS
+
+    def sides(self, row: int) -> dict[str, Sides]:
+        """Words of a row, as they are compared, to be shown aligned."""
+        words = [side[row].split() for side in (self.references, self.hypotheses)]
+        return {"words": Sides(*words, *words)}
 
 
 def score_recognition(

@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional
 
 from fairseq_samu.concepts import Concept, extract_concepts, relax_text, strip_tags, tokenize
 from fairseq_samu.errors import SamuError, explain
+from fairseq_samu.scoring.alignment_blocks import Sides
 from fairseq_samu.scoring.edit_alignment import EditCounts, count_edits, sum_edits
 from fairseq_samu.scoring.error_rates import measure_rate
 from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure
@@ -89,6 +90,20 @@ class UnderstandingScores:
     def totals(self) -> dict[str, EditCounts]:
         """Edits of all rows, by metric."""
         return {metric: sum_edits(counts) for metric, counts in self.counts.items()}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Label of each metric."""
+        return METRICS
+
+    def sides(self, row: int) -> dict[str, Sides]:
+        """Words and concepts of a row, to be shown aligned; concepts are aligned by their names."""
+        both = self.references[row], self.hypotheses[row]
+        shown = [
+            [{"concept": concept.name, "value": concept.value} for concept in utterance.concepts] for utterance in both
+        ]
+        words, names = ([utterance.units(metric) for utterance in both] for metric in ("wer", "cer"))
+        return {"words": Sides(*words, *words), "concepts": Sides(*names, *shown)}
 
 
 def cut_utterance(text: str, plan: Optional[UnderstandingPlan] = None) -> Utterance:

@@ -119,6 +119,25 @@ def test_a_baseline_and_further_systems(folder, capsys):
     assert "**paired bootstrap against baseline, less is better**" in printed
 
 
+def test_alignments_as_text_and_as_json_lines(folder, references):
+    files = [folder / "made" / "a.txt", folder / "made" / "a.jsonl"]
+    options = ["--generate", folder / "poor.gen", "--manifest", folder / "test.tsv", "--resamples", 0]
+    result = result_of(folder, *options, "--alignments", *files, "--normalise", "lower")
+    blocks = files[0].read_text("utf-8").strip().split("\n\n")
+    lines = [json.loads(line) for line in files[1].read_text("utf-8").splitlines()]
+    assert len(blocks) == len(lines) == NUM_ROWS
+    assert blocks[1].startswith("row 1  u1  ro  WER ")
+    assert "words    REF mot" in blocks[1], "units as they are compared"
+    assert [line["reference"] for line in lines] == references, "texts as they were given"
+    for metric in METRICS:
+        for kind, count in result["counts"][metric].items():
+            assert sum(line["counts"][metric][kind] for line in lines) == count
+    assert (
+        sum(step["kind"] == "S" for line in lines for step in line["words"])
+        == (result["counts"]["wer"]["substitutions"])
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
