@@ -68,6 +68,7 @@ ONE_UPDATE = {"max_update": 1, "encoder_config": None, "disable_validation": Tru
 RECOGNITION = {"tasks": "asr", "criterion": "ctc_ce", "label_smoothing": 0.0, "ctc_head": True, "ctc_weight": 0.3}
 JOINT = {"compressor_start_update": 0, "label_smoothing": 0.0, "measure_interval": 0, "alignment_weight": 1.0}
 NAMED_ADAPTERS = {
+    "adapter_dim": 8,
     "adapter_names": "en,es,fr,it,ru",
     "adapter_placement": "one",
     "decoder_adapter_dim": 4,
@@ -103,16 +104,22 @@ def adapters(files: Files, encoder: Path, folder: Path) -> list[str]:
     return translation_command(files.spoken, folder, **options)
 
 
+def text_adapters(files: Files, encoder: Path, folder: Path) -> list[str]:
+    unused = ("joint_tasks", "alignment_weight", "measure_interval", "weight_interval", "drop_below", "ctc_head")
+    options = {**ONE_UPDATE, **RECOGNITION, **NAMED_ADAPTERS, **dict.fromkeys(unused), "encoder_path": encoder}
+    return joint_command(files.spoken, folder, **{**options, "tuned_groups": "encoder_adapters,decoder_adapters"})
+
+
 LAYER = r"encoder\.(encoder\.)?layers\.0\."
+NAMED_UP = (rf"{LAYER}layer_adapter\.\w+\.up\.", r"decoder\.layers\.0\.layer_adapter\.\w+\.up\.")
 SYSTEMS = {
     "samu_distill": System(distillation, (LAYER, r"head\.")),
     "dual_slu": System(understanding, (LAYER, r"head\.", r"slu_head\.")),
     "samu_xlsr_mbart_st": System(translation, (rf"{LAYER}attention_adapter\.", r"decoder\.layers\.0\.")),
     "samu_xlsr_mbart_asr_by_ctc": System(ctc_alone, (rf"{LAYER}attention_adapter\.", r"ctc_head\.")),
     "multitask_st_joint": System(joint, (LAYER, r"compressor\.", r"text_encoder\.", r"decoder\."), "st"),
-    "low_resource_adapters": System(
-        adapters, (rf"{LAYER}layer_adapter\.\w+\.up\.", r"decoder\.layers\.0\.layer_adapter\.\w+\.up\.")
-    ),
+    "low_resource_adapters": System(adapters, NAMED_UP),
+    "low_resource_adapters_beside_texts": System(text_adapters, NAMED_UP),
 }
 
 
