@@ -81,6 +81,8 @@ def find_releases(source: Path, wanted: Sequence[str]) -> list[Release]:
     """
     places = (source.resolve(), *sorted(source.glob("*")), *sorted(source.glob("data/*")))
     folders = [place for place in places if any((place / f"{name}.tsv").is_file() for name in TABLES.values())]
+    # what was prepared into a folder of the source has such tables too
+    folders = [place for place in folders if canonical_language(place.name) or (place / "audio").is_dir()]
     unknown = [folder.name for folder in folders if canonical_language(folder.name) is None]
     if unknown:
         mend = "Name the folder as the corpus does, such as be_by."

@@ -204,7 +204,10 @@ def test_languages_are_chosen_by_code_or_folder(tmp_path, source):
 
 def test_folders_must_be_languages(tmp_path, write_text):
     write_text(tmp_path / "corpus/test.tsv", "")
-    with pytest.raises(ConfigError, match="corpus"):
+    write_text(tmp_path / "be_by/test.tsv", "")
+    assert [release.lang for release in find_releases(tmp_path, [])] == ["be"], "an output without audio is no language"
+    (tmp_path / "corpus/audio").mkdir()
+    with pytest.raises(ConfigError, match="`folder` must be named by a language code, but is 'corpus'"):
         find_releases(tmp_path, [])
 
 
