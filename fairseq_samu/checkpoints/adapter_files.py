@@ -16,7 +16,7 @@ from fairseq_samu.checkpoints.safe_loading import read_metadata, read_safetensor
 from fairseq_samu.checkpoints.saving import write_whole
 from fairseq_samu.errors import CheckpointError, ConfigError, explain, report_all
 
-KIND = "adapter"
+ENTRY = "adapter"  # of the metadata
 VERSION = "1"
 SUFFIX = ".safetensors"
 MEND = "Give a file that `fairseq-samu adapters export` wrote."
@@ -99,8 +99,9 @@ def write_adapter(path: Path, adapter: NamedAdapter) -> None:
         tensors.update({f"{part}/{_PROBE}/{name}": tensor for name, tensor in own.probe.items()})
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     facts = json.dumps(_facts_of(adapter), sort_keys=True)
-    metadata = {"format": "pt", "kind": KIND, "version": VERSION, "facts": facts}
-    write_whole(path, save(tensors, {**metadata, "checksum": _checksum(facts, tensors)}))
+    # one entry: the library writes several in an order of chance, and equal adapters make equal files
+    told = {"version": VERSION, "checksum": _checksum(facts, tensors), "facts": facts}
+    write_whole(path, save(tensors, {ENTRY: json.dumps(told)}))
 
 
 def read_adapter(path: Path) -> NamedAdapter:
@@ -109,17 +110,19 @@ def read_adapter(path: Path) -> NamedAdapter:
     Raises:
         CheckpointError: when it is missing, damaged, of a later version or of another kind.
     """
-    metadata = read_metadata(path, DAMAGED)
-    if metadata.get("kind") != KIND:
-        raise CheckpointError(
-            explain(str(path), "file", "one of a named adapter", metadata.get("kind", "another"), MEND)
-        )
-    if metadata.get("version") != VERSION:
+    entry = read_metadata(path, DAMAGED).get(ENTRY)
+    if entry is None:
+        raise CheckpointError(explain(str(path), "file", "one of a named adapter", "another", MEND))
+    try:
+        told = json.loads(entry)
+        version, checksum, facts = told["version"], told["checksum"], told["facts"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(explain(str(path), "metadata", "whole", error, DAMAGED)) from error
+    if version != VERSION:
         mend = "Update this package, or export it again by this version."
-        raise CheckpointError(explain(str(path), "version", VERSION, metadata.get("version"), mend))
+        raise CheckpointError(explain(str(path), "version", VERSION, version, mend))
     tensors = read_safetensors(path)
-    facts = metadata.get("facts", "")
-    if _checksum(facts, tensors) != metadata.get("checksum"):
+    if _checksum(facts, tensors) != checksum:
         rule = "that of its contents"
         raise CheckpointError(explain(str(path), "checksum", rule, "another: the file is damaged", DAMAGED))
     try:
@@ -132,7 +135,7 @@ def read_adapter(path: Path) -> NamedAdapter:
 def holds_adapter(path: Path) -> bool:
     """Tell such a file from any other."""
     try:
-        return path.is_file() and read_metadata(path, DAMAGED).get("kind") == KIND
+        return path.is_file() and ENTRY in read_metadata(path, DAMAGED)
     except CheckpointError:
         return False
 

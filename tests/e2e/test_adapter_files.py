@@ -1,5 +1,6 @@
 """Adapters trained apart, kept in small files, and put together: the model writes what each training's own wrote."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,8 @@ def broken(trained: Trained, tmp_path: Path) -> dict[str, tuple[Path, Path, str]
     later = tmp_path / "later.safetensors"
     with safe_open(trained.files["be"], framework="pt") as opened:
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        save_file(tensors, later, {**opened.metadata(), "version": "2"})
+        told = {**json.loads(opened.metadata()["adapter"]), "version": "2"}
+        save_file(tensors, later, {"adapter": json.dumps(told)})
     state = read_checkpoint(trained.base)
     bias = "encoder.encoder.layers.0.fc1.bias"
     state["model"][bias] = state["model"][bias] + 1e-6

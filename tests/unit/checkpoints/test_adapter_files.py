@@ -64,6 +64,9 @@ def test_what_is_written_is_read(tmp_path, placement):
     write_adapter(path, adapter)
     assert_equal(read_adapter(path), adapter)
     assert holds_adapter(path)
+    again = tmp_path / "again.safetensors"
+    write_adapter(again, read_adapter(path))
+    assert again.read_bytes() == path.read_bytes()
     part = adapter.parts["encoder"]
     assert part.bottleneck == 3
     assert part.num_parameters == 2 * len(PLACES[placement]) * (2 * 6 * 3 + 3 + 6)
@@ -115,18 +118,19 @@ def change_metadata(path, **changed):
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as opened:
-        metadata = {**opened.metadata(), **changed}
+        told = {**json.loads(opened.metadata()["adapter"]), **changed}
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    save_file(tensors, path, {name: value for name, value in metadata.items() if value is not None})
+    kept = {name: value for name, value in told.items() if value is not None}
+    save_file(tensors, path, {"adapter": json.dumps(kept)})
 
 
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
         ({"version": "2"}, r"`version` must be 1, but is '2' instead\. Update this package"),
-        ({"kind": "other"}, r"`file` must be one of a named adapter, but is 'other'"),
-        ({"checksum": None}, r"`checksum` must be that of its contents, but is 'another: the file is damaged'"),
+        ({"checksum": "0" * 64}, r"`checksum` must be that of its contents, but is 'another: the file is damaged'"),
         ({"facts": "{}"}, r"`checksum` must be"),
+        ({"facts": None}, r"`metadata` must be whole"),
     ],
 )
 def test_other_versions_and_kinds(tmp_path, changed, fault):
@@ -180,4 +184,6 @@ def test_files_and_folders(tmp_path):
         list_adapter_files([tmp_path])
     with pytest.raises(CheckpointError, match="a whole safetensors file"):
         read_adapter(tmp_path / "none")
+    with pytest.raises(CheckpointError, match="one of a named adapter, but is 'another'"):
+        read_adapter(folder / "model.safetensors")
     assert not holds_adapter(tmp_path / "none") and not holds_adapter(folder / "notes.txt")
