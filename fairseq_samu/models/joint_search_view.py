@@ -42,7 +42,7 @@ class JointSearchEncoder(SearchEncoder):
         blank: label of CTC that stands for none.
     """
 
-    model: Recogniser  # type: ignore[assignment]
+    model: Recogniser
 
     def __init__(self, model: Recogniser, blank: int) -> None:
         super().__init__(model)
@@ -71,7 +71,7 @@ class JointSearchDecoder(SearchDecoder):
         self, prev_output_tokens: Tensor, encoder_out: SearchedUtterances, incremental_state: dict[str, Any], **_: Any
     ) -> tuple[Tensor, dict[str, Tensor | None]]:
         """As :meth:`SearchDecoder.forward`, with ``ctc`` (R, V) for the next token: None where that is the tag."""
-        logits, _ = super().forward(prev_output_tokens, encoder_out, incremental_state)
+        logits = super().forward(prev_output_tokens, encoder_out, incremental_state)[0]
         assert encoder_out.ctc is not None
         scores = None
         written = prev_output_tokens.size(1) - 1 - TAGS

@@ -19,23 +19,23 @@ class CtcFrames:
     A label's probabilities are divided by the greatest that it has in its row, so that float32 holds rare labels too.
 
     Attributes:
+        blank: label that stands for none.
         shares: (B, T, V) float, those quotients; 0 at padding.
         peaks: (B, V) float, logarithms of the divisors.
         blanks: (B, T) float64 log-probabilities of the blank; 0 at padding, which is blank for certain.
         padding_mask: (B, T) bool, True = padding.
-        blank: label that stands for none.
     """
 
+    blank: int
     shares: Tensor
     peaks: Tensor
     blanks: Tensor
     padding_mask: Tensor
-    blank: int
 
     def select(self, utterances: Tensor) -> "CtcFrames":
         """Keep the utterances of ``utterances`` (B',) int64, in that order."""
         parts = (self.shares, self.peaks, self.blanks, self.padding_mask)
-        return CtcFrames(*(part.index_select(0, utterances) for part in parts), self.blank)
+        return CtcFrames(self.blank, *(part.index_select(0, utterances) for part in parts))
 
     def log_probs(self, labels: Tensor) -> Tensor:
         """Log-probabilities (R, T) float64 of a label (R,) for each prefix; at padding they mean nothing."""
@@ -90,7 +90,7 @@ def read_frames(logits: Tensor, padding_mask: Tensor, blank: int) -> CtcFrames:
     peaks = log_probs.masked_fill(padded, -torch.inf).amax(dim=1).clamp(min=FLOOR)
     shares = (log_probs - peaks[:, None, :]).clamp_(_RAREST[log_probs.dtype], 0.0).exp_().masked_fill_(padded, 0.0)
     blanks = log_probs[:, :, blank].double().masked_fill(padding_mask, 0.0)
-    return CtcFrames(shares, peaks, blanks, padding_mask, blank)
+    return CtcFrames(blank, shares, peaks, blanks, padding_mask)
 
 
 def start_prefixes(frames: CtcFrames, beam: int) -> CtcPrefixes:
