@@ -3,8 +3,9 @@
 #
 #     examples/low_resource_asr/small/arms.sh [OUTPUT]
 #
-#     encoder      adapters of width 64 behind each of the encoder's 6 layers, tuned on 12 minutes of each language
-#     decoder      adapters of width 192 behind each of the decoder's 4 layers, as many parameters, on the same speech
+#     encoder      adapters of width 64 behind each of the encoder's 6 layers of 512 features (from scratch: 192, 4 layers of
+#                  256), tuned on 12 minutes of each language
+#     decoder      adapters of width 192 behind each of the decoder's 4 layers of 256, as many parameters, on the same speech
 #     encoderwide, decoderwide    the same, eight times as wide
 #     length       the length adapter, one for all three languages
 #     text         decoder adapters as above, tuned on English texts and their translations alone: no speech
@@ -41,19 +42,21 @@ read_texts() {
 
 named=(--adapter-names "$new" --adapter-placement one)
 decoder=("${named[@]}" --decoder-adapter-dim 192 --tuned-groups decoder_adapters)
-encoder=("${named[@]}" --adapter-dim 64 --tuned-groups encoder_adapters)
 learning=(--optimizer adam --adam-betas "(0.9, 0.98)" --lr 0.002 $(phases "${UPDATES:-200}") --label-smoothing 0.1
     --text-dropout 0.1 --disable-validation)
 
 for seed in ${SEEDS:-1 2}; do
     for base in ${BASES:-whisper scratch}; do
         begin=$output/base-$base/checkpoint_last.pt
+        width=64
+        [ "$base" != scratch ] || width=192
+        encoder=("${named[@]}" --adapter-dim "$width" --tuned-groups encoder_adapters)
         for arm in ${ARMS:-encoder decoder text both length encoder3 encoder6 pivotes pivotru encoderwide decoderwide decoder3 decoder6}; do
             name=arms/$base/$arm-$seed
             minutes=${arm//[^0-9]/}
             speech=("$begin" "$seed" --train-minutes "${minutes:-12}")
             case $arm in
-            encoderwide) recognise "$name" "${speech[@]}" "${encoder[@]}" --adapter-dim 512 ;;
+            encoderwide) recognise "$name" "${speech[@]}" "${encoder[@]}" --adapter-dim "$((8 * width))" ;;
             decoderwide) recognise "$name" "${speech[@]}" "${decoder[@]}" --decoder-adapter-dim 1536 ;;
             encoder*) recognise "$name" "${speech[@]}" "${encoder[@]}" ;;
             decoder*) recognise "$name" "${speech[@]}" "${decoder[@]}" ;;

@@ -22,7 +22,7 @@ updates=${BASE_UPDATES:-500}
 
 train mt --tasks mt --without-speech --vocabulary-languages "en,$seen,cs,nl,$new" --train-subset train_text \
     --valid-subset valid_text --text-config "$sizes" --text-dropout 0 --label-smoothing 0.1 --optimizer adam \
-    --adam-betas "(0.9, 0.98)" --max-tokens 6000 --lr 0.002 $(phases "${TEXT_UPDATES:-400}") --disable-validation --seed 1
+    --adam-betas "(0.9, 0.98)" --max-tokens 6000 --lr 0.002 $(phases "${TEXT_UPDATES:-300}") --disable-validation --seed 1
 
 for base in "${bases[@]}"; do
     hearing=(--encoder-from-scratch --encoder-config "$small")
@@ -32,7 +32,7 @@ for base in "${bases[@]}"; do
         hearing=(--encoder-path "$encoder" --num-tuned-layers 2 --feature-cache "$output/features")
         scales+=,encoder=0.2
     fi
-    train "base-$base" --tasks "asr,mt" --joint-tasks --asr-ce-weight 1 --train-subset train_base \
+    train "base-$base" --tasks "asr,mt" --joint-tasks --task-ratios mt=3 --asr-ce-weight 1 --train-subset train_base \
         --extra-manifests mt=train_text.tsv --corpus-temperature 3 --text-path "$output/mt/checkpoint_last.pt" \
         "${hearing[@]}" --num-length-adapter-layers 1 --length-adapter-kind conformer --length-adapter-stride 4 \
         --length-adapter-heads 4 --label-smoothing 0.1 --text-dropout 0.1 --train-minutes 40 --max-audio-seconds 8 \
