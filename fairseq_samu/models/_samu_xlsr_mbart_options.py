@@ -73,6 +73,7 @@ def validate(cfg: SamuXlsrMbartConfig) -> None:
     check("ctc_head", cfg.ctc_head or not cfg.without_decoder, "set without a decoder")
     fits = cfg.ctc_head and not cfg.without_decoder
     check("compressor", cfg.compressor == OFF or fits, "off without a decoder, or without --ctc-head")
+    check("decoder_adapter_dim", not (cfg.without_decoder and cfg.decoder_adapter_dim), "0 without a decoder")
     check("decoder_dropout", 0.0 <= cfg.decoder_dropout < 1.0, "a probability below 1")
     try:
         parse_tuned_groups(cfg.tuned_groups, dict.fromkeys(GROUPS), COLLECTIONS)
