@@ -12,7 +12,16 @@ from fairseq_samu.data.manifest import Row, read_manifest, write_manifest
 from fairseq_samu.errors import ConfigError
 from fairseq_samu.inference.speech_translator import SpeechTranslator
 from tests.e2e.joint_training import joint_command
-from tests.e2e.training import COLUMNS, PROMPTS, read_checkpoint, row_fields, run
+from tests.e2e.training import (
+    COLUMNS,
+    PROMPTS,
+    finish_workers,
+    free_port,
+    read_checkpoint,
+    row_fields,
+    run,
+    start,
+)
 from tests.e2e.translation import (
     MAX_TOKENS,
     TranslationCorpus,
@@ -187,6 +196,22 @@ def test_training_that_could_not_move_an_adapter_is_refused(
     options = {**OPTIONS, "tuned_adapters": "fr", "finetune_from_model": together}
     output = run(translation_command(home, tmp_path / "save", **options), expect=1)
     assert "adapters that are tuned, fr, at least, but is 'of en alone' instead" in output
+
+
+def test_two_workers_with_other_languages_equal_one(corpus: TranslationCorpus, tmp_path: Path) -> None:
+    """Batches of two rows: most updates have an adapter that one worker's rows go through and the other's do not."""
+    options = {**OPTIONS, "batch_size": 2, "max_update": 6, "lr": 0.05, "optimizer": "sgd", "momentum": 0.9}
+    options |= {"adam_betas": None, "lr_scheduler": "fixed"}
+    run(translation_command(corpus, tmp_path / "one", update_freq=2, **options))
+    options |= {"distributed_world_size": 2, "distributed_init_method": f"tcp://localhost:{free_port()}"}
+    options |= {"distributed_no_spawn": True, "distributed_backend": "gloo", "ddp_backend": "legacy_ddp"}
+    commands = [translation_command(corpus, tmp_path / "two", distributed_rank=rank, **options) for rank in range(2)]
+    finish_workers([start(command) for command in commands])
+    one, two = (read_checkpoint(tmp_path / name / "checkpoint_last.pt")["model"] for name in ("one", "two"))
+    moved = {name for name in one if "_adapter." in name and ".up." in name and bool(one[name].any())}
+    assert {name.split("_adapter.")[1][:2] for name in moved} == {*SPOKEN}
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6, msg=lambda text, name=name: name + text)
 
 
 def test_joint_tasks_reach_each_the_adapters_of_their_languages(tmp_path: Path) -> None:
