@@ -131,6 +131,7 @@ class SpeechTranslator:
         language: Languages,
         beam: int = 5,
         adapter: Languages | None = None,
+        ctc_weight: float = 0.0,
     ) -> list[str]:
         """Write down what recordings say, in the language they say it in.
 
@@ -139,18 +140,24 @@ class SpeechTranslator:
             language: ISO or mBART-50 code of what is spoken, or one for each recording.
             beam: width of the search.
             adapter: see :meth:`translate`.
+            ctc_weight: of the head for CTC beside the decoder, from 0 to 1; as ``--ctc-decoding-weight``.
 
         Returns:
             As :meth:`translate`.
 
         Raises:
             AudioError: see :meth:`translate`.
-            ConfigError: a language has no tag or adapter, or the model was not trained to transcribe.
+            ConfigError: a language has no tag or adapter, the model was not trained to transcribe, or the weight is no
+                share or needs what the model lacks.
         """
         self._require("asr", "transcribe")
-        return [
-            join_texts(found) for found in self.translate_segments(recordings, language, beam, 1, language, adapter)
-        ]
+        if ctc_weight != 0 and not (0 < ctc_weight <= 1 and self.model.has_ctc and self.model.decoder is not None):
+            rule, mend = "from 0 to 1, and 0 for a model without both a decoder and a head for CTC", "Leave it out."
+            raise ConfigError(explain("", "ctc_weight", rule, ctc_weight, mend))
+        listed = list_recordings(recordings)
+        requests = self.requests.read(len(listed), language, language, adapter)
+        segments = self._search(beam, ctc_weight).write_segments(listed, requests, self.batching)
+        return [join_texts(found) for found in segments]
 
     def transcribe_by_ctc(
         self,
@@ -242,8 +249,8 @@ class SpeechTranslator:
             raise ConfigError(explain("", "nbest", rule, f"{nbest} with a beam of {beam}", "Widen the beam."))
         return self._search(beam).write_segments(listed, requests, self.batching, nbest)
 
-    def _search(self, beam: int) -> TextSearch:
-        return TextSearch.by_decoder(self.model, self.vocabulary, self.device, beam, self.max_tokens)
+    def _search(self, beam: int, ctc_weight: float = 0.0) -> TextSearch:
+        return TextSearch.by_decoder(self.model, self.vocabulary, self.device, beam, self.max_tokens, ctc_weight)
 
     def _require(self, task: str, verb: str) -> None:
         if task not in self.tasks:

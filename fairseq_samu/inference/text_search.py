@@ -15,6 +15,7 @@ from fairseq_samu.inference.translated_segments import Hypothesis, TranslatedSeg
 from fairseq_samu.inference.translator_building import TranslationModel
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
+from fairseq_samu.models.joint_search_view import JointSearchView
 
 
 class TextSearch:
@@ -43,11 +44,14 @@ class TextSearch:
         device: str | torch.device,
         beam: int = 5,
         max_tokens: int = 200,
+        ctc_weight: float = 0.0,
     ) -> "TextSearch":
-        """Beam search by a model's decoder; CTC's best path where it has none."""
+        """Beam search by a model's decoder, with its head for CTC where that has a weight; CTC's best path without."""
         if model.decoder is None:
             return cls.by_ctc(model, vocabulary, device)
         views = [BeamSearchView(model)]
+        if ctc_weight > 0:
+            views = [JointSearchView(model, ctc_weight, vocabulary.bos, vocabulary.eos)]
         generator = SequenceGenerator(views, vocabulary.dictionary, beam_size=beam, max_len_b=max_tokens)
         return cls(generator, views, vocabulary, device)
 
