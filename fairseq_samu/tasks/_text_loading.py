@@ -68,8 +68,8 @@ class TranslatorText:
     def load_into(self, model: Any, model_cfg: Any) -> None:
         """Copy textual encoder and decoder; extractors and adapters that only one of the two has stay as they are.
 
-        Projection, compressor and length adapter are copied where both have them; the compressor begins anew to count
-        updates.
+        Projection, compressor and length adapter are copied where both have them, and a warning names what a model of
+        speech leaves out; the compressor begins anew to count updates.
 
         Raises:
             CheckpointError: other weights do not fit.
@@ -80,6 +80,8 @@ class TranslatorText:
             part: nn.Module | None = getattr(model, prefix.rstrip("."))
             state = {name.removeprefix(prefix): t for name, t in self.loaded.state.items() if name.startswith(prefix)}
             if prefix in BETWEEN and (part is None or not state):
+                if state and model.encoder is not None:
+                    logger.warning(f"{model_cfg.text_path}: its {prefix[:-1]} is left out, since this model has none")
                 continue
             assert part is not None
             state.pop(UPDATES, None)

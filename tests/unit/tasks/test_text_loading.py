@@ -75,6 +75,26 @@ def test_projection_and_compressor_come_with_a_model_of_speech(tmp_path: Path, v
     assert without.projection.weight.equal(old.projection.weight)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"num_length_adapter_layers": 1}, False), ({}, True), ({"without_speech": True}, False)],
+    ids=["has one", "none", "no speech"],
+)
+def test_a_length_adapter_comes_along_or_is_said_to_be_left_out(
+    tmp_path: Path, vocabulary: Vocabulary, caplog: pytest.LogCaptureFixture, options: dict[str, Any], said: bool
+) -> None:
+    conformer = {"length_adapter_kind": "conformer", "length_adapter_heads": 4, "vocabulary_size": len(vocabulary)}
+    old = changed(build(num_length_adapter_layers=1, **conformer))
+    cfg = settings(save(tmp_path / "joint.pt", old, vocabulary))
+    new = build(**conformer, **options)
+    with caplog.at_level(logging.WARNING, "fairseq_samu"):
+        read_text_side(MultitaskStConfig(), cfg).load_into(new, cfg)
+    assert any("its length_adapter is left out" in record.message for record in caplog.records) == said
+    own = {name: tensor for name, tensor in new.state_dict().items() if name.startswith("length_adapter.")}
+    assert bool(own) == ("num_length_adapter_layers" in options)
+    assert all(tensor.equal(old.state_dict()[name]) for name, tensor in own.items())
+
+
 @pytest.mark.parametrize("kernels", [(3, 0), (0, 3)])
 def test_extractors_may_be_put_in_or_left_out(tmp_path: Path, vocabulary: Vocabulary, kernels: tuple[int, int]) -> None:
     old, new = (build(vocabulary_size=len(vocabulary), l2g_kernel=kernel, without_speech=True) for kernel in kernels)
