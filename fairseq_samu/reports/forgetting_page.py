@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from html import escape
 from itertools import chain
 
+from fairseq_samu.reports.forest_plot import Difference, draw_forest
 from fairseq_samu.reports.forgetting_tables import HEADER, LABELS, Result, list_changes, metrics_of
 from fairseq_samu.reports.page import build_document, figure_table, list_signature, take_in_turn
-from fairseq_samu.reports.point_plot import Point, PointPlot, draw_points
-from fairseq_samu.scoring.forgetting import LESS_IS_BETTER, NOT_TUNED, TUNED
+from fairseq_samu.scoring.forgetting import LESS_IS_BETTER
 
 METHOD = (
     "A model was tuned on some languages. The same test sets were decoded before and after, and every language is "
@@ -19,7 +19,6 @@ NOTE = (
     "difference whose interval holds zero is not shown. Languages are not corrected for their number: read the mean of "
     "those that were not tuned first. Changed: rows whose text differs."
 )
-COLOURS = {NOT_TUNED: "#a3341b", TUNED: "#11663c"}
 
 
 @dataclass(frozen=True)
@@ -73,17 +72,16 @@ def build_page(
 
 
 def draw_changes(result: Result, metric: str) -> str:
-    """Draw the difference of every language over its score before, as an SVG image; empty where none is known."""
-    groups: dict[str, list[Point]] = {NOT_TUNED: [], TUNED: []}
+    """Draw the difference of every language with its interval, as an SVG image; empty where none is known."""
+    lines = []
     for name, part in result["languages"].items():
         change = part["change"][metric]
         if change is not None:
             low, high = change.get("interval", [change["delta"]] * 2)
-            kind = TUNED if part["tuned"] else NOT_TUNED
-            groups[kind].append(Point(part["before"][metric], change["delta"], low, high, name))
+            label, kind = (f"{name} (tuned)", "tuned") if part["tuned"] else (name, "other")
+            lines.append(Difference(label, change["delta"], low, high, kind))
     rule = "above 0 is worse" if metric in LESS_IS_BETTER else "below 0 is worse"
-    axes = (f"{LABELS[metric]} before", f"difference ({rule})")
-    return draw_points(PointPlot(f"{LABELS[metric]} by language", axes, groups, COLOURS, digits=(1, 1)))
+    return draw_forest(f"{LABELS[metric]}: after less before", f"difference, {rule}", lines)
 
 
 def _section(name: str, result: Result, losses: Sequence[LostRow]) -> Iterator[str]:
