@@ -29,6 +29,7 @@ class ConformerLengthAdapter(nn.Module):
         self, dim: int, ffn_dim: int, num_heads: int, num_layers: int = 1, stride: int = 8, dropout: float = 0.1
     ) -> None:
         super().__init__()
+        self.stride = stride
         self.ffn = FeedForward(dim, ffn_dim)
         self.layers = nn.ModuleList(
             ConformerLengthLayer(dim, ffn_dim, num_heads, stride, dropout) for _ in range(num_layers)
@@ -56,8 +57,8 @@ class ConformerLengthAdapter(nn.Module):
 
         As in the published model, up to half a window of frames at the end of a row stands in no window.
         """
-        for layer in self.layers:
-            lengths = lengths // layer.stride + 1
+        for _ in self.layers:
+            lengths = lengths // self.stride + 1
         return lengths
 
 
