@@ -11,11 +11,13 @@ class LookBack(nn.Module):
         dim: features D.
         num_heads: of the attention.
         ffn_dim: inner features of the network.
+        whole_row: look back at all frames of the row, instead of those of the segment.
     """
 
-    def __init__(self, dim: int, num_heads: int, ffn_dim: int) -> None:
+    def __init__(self, dim: int, num_heads: int, ffn_dim: int, whole_row: bool = False) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.whole_row = whole_row
         self.query_norm = nn.LayerNorm(dim)
         self.q_proj = nn.Linear(dim, dim)
         self.k_proj = nn.Linear(dim, dim)

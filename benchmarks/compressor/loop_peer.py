@@ -61,18 +61,7 @@ class LoopCompressor(nn.Module):
 
 
 class LoopLookBack(LookBack):
-    """Looking back with the first frame of each segment as its query.
-
-    Args:
-        dim: features D.
-        num_heads: of the attention.
-        ffn_dim: inner features of the network.
-        whole_row: look back at all frames of the row, instead of those of the segment.
-    """
-
-    def __init__(self, dim: int, num_heads: int, ffn_dim: int, whole_row: bool) -> None:
-        super().__init__(dim, num_heads, ffn_dim)
-        self.whole_row = whole_row
+    """Looking back with the first frame of each segment as its query."""
 
     def forward(self, frames: Tensor, logits: Tensor, padding_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Compress (B, T, D) frames to (B, S, D) and its (B, S) mask."""

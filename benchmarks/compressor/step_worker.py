@@ -18,7 +18,7 @@ from benchmarks.measuring.worker import MeasuringWorker
 from benchmarks.translation.work import SAMPLE_RATE, make_batch
 from fairseq_samu.criterions.consistency_multitask import ConsistencyMultitaskConfig, ConsistencyMultitaskCriterion
 from fairseq_samu.models.compressor_options import build_compressor
-from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.multitask_st import MultitaskStConfig, MultitaskStModel
 from fairseq_samu.models.speech_encoders import build_speech_encoder
 from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.ops.segmentation import find_segments
@@ -147,9 +147,9 @@ class StepWorker(MeasuringWorker):
         return {"all": sum(weight.numel() for weight in self.model.parameters()) - inside, "compressor": inside}
 
 
-def model_config(sizes: StepSizes) -> MultitaskStModelConfig:
+def model_config(sizes: StepSizes) -> MultitaskStConfig:
     """Options of the model, without a compressor."""
-    return MultitaskStModelConfig(
+    return MultitaskStConfig(
         encoder_config=json.dumps(sizes.encoder),
         text_config=json.dumps(sizes.text),
         num_tuned_layers=sizes.tuned_layers,

@@ -99,14 +99,15 @@ def validate(cfg: ConsistencyMultitaskConfig, tasks: list[str]) -> None:
 
 def balance_options(cfg: ConsistencyMultitaskConfig, tasks: list[str]) -> BalanceOptions:
     """Options of the weighting of all tasks but the first."""
-    weights = {task: getattr(cfg, f"{task}_weight", 1.0) for task in tasks[1:]}
+    weights = {"asr": cfg.asr_weight, "mt": cfg.mt_weight}
+    last_updates = {"asr": cfg.asr_last_update, "mt": cfg.mt_last_update}
     return BalanceOptions(
         mode=str(cfg.weight_mode),
-        weights=weights,
+        weights={task: weights.get(task, 1.0) for task in tasks[1:]},
         measure_interval=cfg.measure_interval,
         weight_interval=cfg.weight_interval,
         drop_below=cfg.drop_below,
-        last_updates={task: getattr(cfg, f"{task}_last_update", 0) for task in weights},
+        last_updates={task: last_updates.get(task, 0) for task in tasks[1:]},
         rate=cfg.consistency_rate,
     )
 

@@ -142,7 +142,7 @@ def _scan(count: ManifestCount, on_fault: Callable[[str], None]) -> Optional[Man
 def _required(path: str) -> tuple[str, ...]:
     """Columns to ask for: those of speech, unless the header is plainly that of texts alone."""
     columns = set(scan_header(path))
-    if "audio" not in columns:
+    if columns.isdisjoint(REQUIRED_COLUMNS[1:]):
         for wanted in (TEXT_TABLE_COLUMNS, TEXT_PAIR_COLUMNS):
             if set(wanted) <= columns:
                 return wanted

@@ -12,13 +12,13 @@ from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.trained_translator import LoadedTranslator
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.models.adapter_probe import make_probe_wave
-from fairseq_samu.models.multitask_st import MultitaskOutput, MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.multitask_st import MultitaskOutput, MultitaskStConfig, MultitaskStModel
 from fairseq_samu.models.samu_xlsr_mbart import SamuXlsrMbartConfig, SamuXlsrMbartModel
 
 TranslationModel = SamuXlsrMbartModel | MultitaskStModel
 MODELS: dict[str, tuple[Any, Any]] = {
     "samu_xlsr_mbart": (SamuXlsrMbartConfig, SamuXlsrMbartModel),
-    "multitask_st": (MultitaskStModelConfig, MultitaskStModel),
+    "multitask_st": (MultitaskStConfig, MultitaskStModel),
 }
 """Options and class of a model by its registered name."""
 

@@ -29,7 +29,7 @@ COLLECTIONS = {"decoder": DECODER_GROUPS, "all": GROUPS[1:]}
 
 
 @dataclass
-class MultitaskStModelConfig(AdapterOptions, CompressorOptions, LengthAdapterOptions, SpeechEncoderOptions):
+class MultitaskStConfig(AdapterOptions, CompressorOptions, LengthAdapterOptions, SpeechEncoderOptions):
     """Options of the model multitask_st."""
 
     without_speech: bool = field(
@@ -72,7 +72,7 @@ class MultitaskStModelConfig(AdapterOptions, CompressorOptions, LengthAdapterOpt
     )
 
 
-def validate(cfg: MultitaskStModelConfig) -> None:
+def validate(cfg: MultitaskStConfig) -> None:
     """Report every option that cannot work at once.
 
     Raises:

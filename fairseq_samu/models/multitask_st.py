@@ -8,7 +8,7 @@ from fairseq.models import register_model
 from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain
-from fairseq_samu.models._multitask_st_options import COLLECTIONS, GROUPS, MultitaskStModelConfig, validate
+from fairseq_samu.models._multitask_st_options import COLLECTIONS, GROUPS, MultitaskStConfig, validate
 from fairseq_samu.models.adapter_options import (
     ADAPTER_MARK,
     add_adapters,
@@ -64,7 +64,7 @@ class MultitaskOutput:
         return linear(self.hidden, self.output_weight)
 
 
-@register_model("multitask_st", dataclass=MultitaskStModelConfig)
+@register_model("multitask_st", dataclass=MultitaskStConfig)
 class MultitaskStModel(SpeechModel):
     """Acoustic encoder, projection, CTC head, length compressor, textual encoder (where text enters), decoder.
 
@@ -82,7 +82,7 @@ class MultitaskStModel(SpeechModel):
 
     def __init__(
         self,
-        cfg: MultitaskStModelConfig,
+        cfg: MultitaskStConfig,
         encoder: Optional[SpeechEncoder],
         vocabulary_size: int,
         pad: int = 1,
@@ -111,7 +111,7 @@ class MultitaskStModel(SpeechModel):
         self._freeze_layers(cfg.num_tuned_layers)
 
     @classmethod
-    def build_model(cls, cfg: MultitaskStModelConfig, task: Any = None) -> "MultitaskStModel":
+    def build_model(cls, cfg: MultitaskStConfig, task: Any = None) -> "MultitaskStModel":
         """Build the model with random weights; the task loads what is pre-trained."""
         validate(cfg)
         dictionary = task.target_dictionary

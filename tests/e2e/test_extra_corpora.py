@@ -55,9 +55,9 @@ def test_corpora_are_mixed_and_texts_are_decoded_without_recordings(corpus: Tran
         "max_update": 6,
     }
     output = run(joint_command(corpus, tmp_path / "save", **options))
-    assert "feature cache: 17 recordings" in output  # those of both corpora, each once for both tasks
+    assert "feature cache: 21 recordings" in output  # each of all corpora once for both tasks
     assert "asr: 6 of 6 rows drawn from 17" in output
-    assert "mt: 18 of 18 rows drawn from 21" in output
+    assert "mt: 16 of 18 rows drawn from 21 are in 3 joint batches; 2 do not fit" in output  # 400 tokens a batch
     assert len(logged(output, "valid_loss_mt")) > 0
     decoded = generate(tmp_path, tmp_path / "save" / "checkpoint_last.pt", "texts", tasks="mt", batch_size=4, beam=2)
     rows = [int(line.split("\t")[0][2:]) for line in decoded.splitlines() if line.startswith("D-")]

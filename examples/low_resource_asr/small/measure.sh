@@ -4,9 +4,9 @@
 #     examples/low_resource_asr/small/measure.sh [OUTPUT] [RUN...]
 #
 # RUN is the folder of a training below OUTPUT, such as arms/whisper/encoder-1; left out, all that are done are measured.
-# Beside each checkpoint: new.out (the decoder's transcripts of the new languages), seen.out (of those that the base has
-# heard, where something is tuned that they go through) with forgetting.html, ctc.out (best paths of CTC, where they can
-# differ from the base's), info.json (what is tuned).
+# Beside each checkpoint: transcripts of the new languages by the decoder (new.out), by decoder and CTC together (joint.out)
+# and, where it can differ from the base's, by CTC's best path (ctc.out); of those that the base has heard, by decoder and CTC,
+# where something is tuned that they go through (seen.out, forgetting.html); info.json says what is tuned.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 
@@ -16,7 +16,7 @@ decode() {
     shift 3
     done_before "$file" && return
     into "$file" fairseq-generate "$data" "${user[@]}" --task multitask_st --tasks asr --path "$checkpoint" \
-        --gen-subset "$subset" --feature-cache "$output/features" --batch-size 64 "$@"
+        --gen-subset "$subset" --feature-cache "$output/features" --batch-size 64 --max-len-b 100 "$@"
 }
 
 # measure RUN : all of one run
@@ -26,7 +26,8 @@ measure() {
     [ "${arm%-*}" != text ] || checkpoint=$folder/full.pt
     done_before "$folder/info.json" || into "$folder/info.json" fairseq-samu convert --info "$folder/checkpoint_last.pt"
     decode "$folder/new.out" test_new "$checkpoint" --beam 5
-    case $arm in base-* | length-* | pivot*) decode "$folder/seen.out" test_seen "$checkpoint" --beam 5 ;; esac
+    decode "$folder/joint.out" test_new "$checkpoint" --beam 5 --ctc-decoding-weight 0.5
+    case $arm in base-* | length-* | pivot*) decode "$folder/seen.out" test_seen "$checkpoint" --beam 5 --ctc-decoding-weight 0.5 ;; esac
     case $arm in length-* | pivot*)
         local base
         base=$output/base-$(basename "$(dirname "$folder")")

@@ -13,9 +13,11 @@ from fairseq_samu.scoring.paired_bootstrap import Figure
 from fairseq_samu.scoring.recognition import METRICS, RecognitionPlan, RecognitionScores, score_recognition, select_rows
 from fairseq_samu.scoring.text_normalisers import combine_text_normalisers
 
-NEW, SEEN, CTC = "new.out", "seen.out", "ctc.out"
-SUBSETS = {NEW: "test_new", SEEN: "test_seen", CTC: "test_new"}
+NEW, JOINT, CTC, SEEN = "new.out", "joint.out", "ctc.out", "seen.out"
+SUBSETS = {NEW: "test_new", JOINT: "test_new", CTC: "test_new", SEEN: "test_seen"}
 """What measure.sh writes of a run, and the manifest of its rows."""
+SEARCHES = {NEW: "the decoder", JOINT: "decoder and CTC", CTC: "CTC"}
+"""By what the transcripts of the new languages are found."""
 PLAN = RecognitionPlan(combine_text_normalisers(["basic"]))
 BASE = "base"
 _ARM = re.compile(r"(?P<arm>[a-z]+\d*)-(?P<seed>\d+)")

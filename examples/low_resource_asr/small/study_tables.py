@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recognised_runs import BASE, CTC, NEW, SEEN, SUBSETS, Run, Scores, TestRows, find_runs
+from recognised_runs import BASE, JOINT, NEW, SEARCHES, SEEN, SUBSETS, Run, Scores, TestRows, find_runs
 
 from fairseq_samu.reports.figure_cells import show_difference, show_figure
 from fairseq_samu.reports.text_table import TextTable
@@ -82,8 +82,13 @@ def main() -> None:
     tables = [
         tabulate_data(arguments.output / "data" / "sizes.json"),
         *(tabulate_arms(measures, base) for base in measures.bases),
-        *(tabulate_findings(measures, base, metric) for base in measures.bases for metric in METRICS),
-        tabulate_languages(measures),
+        *(
+            tabulate_findings(measures, base, output, metric)
+            for base in measures.bases
+            for output in (JOINT, NEW)
+            for metric in METRICS
+        ),
+        *(tabulate_languages(measures, output) for output in (JOINT, NEW)),
         tabulate_forgetting(measures),
         tabulate_runs(measures),
     ]
@@ -125,26 +130,27 @@ def _size_cell(size: Mapping[str, float]) -> str:
 
 
 def tabulate_arms(measures: Measures, base: str) -> TextTable:
-    """Each arm of a base: what is tuned, means over seeds and the new languages, by the decoder and by CTC."""
-    header = ["arm", "seeds", "tuned", *METRICS.values(), *(f"{label} by CTC" for label in METRICS.values()), "seconds"]
+    """Each arm of a base: what is tuned, means over seeds and the new languages, by every search."""
+    rates = [f"{label} by {search}" for search in SEARCHES.values() for label in METRICS.values()]
     rows = []
     for arm in measures.arms(base):
         runs = measures.of(base, arm)
-        found = [measures.scores[NEW][run] for run in runs]
-        heard = [measures.scores[CTC][run] for run in measures.of(base, arm, CTC)]
-        cells = [show_figure(mean(found, metric)) for metric in METRICS]
-        cells += [show_figure(mean(heard, metric)) if heard else "" for metric in METRICS]
+        cells = []
+        for output in SEARCHES:
+            found = [measures.scores[output][run] for run in measures.of(base, arm, output)]
+            cells += [show_figure(mean(found, metric)) if found else "" for metric in METRICS]
         seconds = sum(run.seconds() for run in runs) / len(runs)
         rows.append([arm, str(len(runs)), f"{runs[0].tuned():,}", *cells, f"{seconds:.0f}"])
+    header = ["arm", "seeds", "tuned", *rates, "seconds"]
     return TextTable(f"Base {base}: arms, means over the new languages", header, rows)
 
 
-def tabulate_findings(measures: Measures, base: str, metric: str) -> TextTable:
-    """Arms against each other by one metric, paired: difference, interval, p-value, detectable effect, verdict."""
+def tabulate_findings(measures: Measures, base: str, output: str, metric: str) -> TextTable:
+    """Arms against each other by one search and metric, paired, with verdicts."""
     header = ["finding", "first - second", "seeds", METRICS[metric], "p", "detectable", "verdict"]
     rows = []
     for finding, first, second, languages in FINDINGS:
-        sides = [by_seed(measures, base, arm, metric, languages) for arm in (first, second)]
+        sides = [by_seed(measures, (base, arm, output), metric, languages) for arm in (first, second)]
         if second == BASE:  # one model for all seeds
             sides[1] = {seed: figures for seed in sides[0] for figures in sides[1].values()}
         found = contrast_runs(*sides)
@@ -153,25 +159,26 @@ def tabulate_findings(measures: Measures, base: str, metric: str) -> TextTable:
             cells = [show_difference(compared), f"{compared.two_sided:.3f}", f"{found.detectable:.1f}"]
             verdict = found.verdict(lower_is_better=True)
             rows.append([finding, f"{first} - {second}", str(found.num_runs), *cells, verdict])
-    return TextTable(f"Base {base}: findings by {METRICS[metric]}; shown: the first arm is better", header, rows)
+    title = f"Base {base}: findings by {METRICS[metric]} of {SEARCHES[output]}; shown: the first arm is better"
+    return TextTable(title, header, rows)
 
 
 def by_seed(
-    measures: Measures, base: str, arm: str, metric: str, languages: Sequence[str]
+    measures: Measures, of: tuple[str, str, str], metric: str, languages: Sequence[str]
 ) -> dict[int, list[Measured]]:
-    """Figures of an arm by seed, one for each language."""
-    runs = measures.of(base, arm)
-    return {run.seed: figures_of(measures.scores[NEW][run], metric, languages) for run in runs}
+    """Figures by seed of (base, arm, output), one for each language."""
+    found = measures.scores[of[2]]
+    return {run.seed: figures_of(found[run], metric, languages) for run in measures.of(*of)}
 
 
-def tabulate_languages(measures: Measures) -> TextTable:
+def tabulate_languages(measures: Measures, output: str) -> TextTable:
     """Each arm by language, means over seeds."""
-    return _by_language(measures, NEW, "New languages, by the decoder")
+    return _by_language(measures, output, f"New languages, by {SEARCHES[output]}")
 
 
 def tabulate_forgetting(measures: Measures) -> TextTable:
     """Languages that the base has heard, before and after a tuning that their speech goes through."""
-    return _by_language(measures, SEEN, "Forgetting: languages that were not tuned, or tuned alone (pivots)")
+    return _by_language(measures, SEEN, "Forgetting: languages that the base has heard, by decoder and CTC")
 
 
 def _by_language(measures: Measures, output: str, title: str) -> TextTable:

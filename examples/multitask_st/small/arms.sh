@@ -4,13 +4,14 @@
 #     examples/multitask_st/small/arms.sh [OUTPUT]
 #
 #     base         ST, ASR and MT; compressor with look-back into the segment; L2G; noise; weights by task norms
-#     fixed        constant weights                      consistency  weights by measured cosines
+#     fixed        constant weights while a task lasts   consistency  weights by measured cosines
 #     st           ST alone, CTC and alignment inside    alone        cross-entropy of ST alone, nothing compressed
 #     off          nothing compressed                    shrink       first frames without look-back
 #     avg          means of segments without look-back   global       look-back to all frames
 #     plain        no L2G, in its MT pre-training neither
 #     quiet        no noise on MT's source
-#     apart        as base, constant: as fixed, but ASR reads rows of its own instead of those of ST
+#     apart        as base, but ASR reads rows of its own instead of those of ST
+#     constant     as apart, with constant weights to the end: no task is dropped
 #
 # In all others ASR learns from ST's rows, which saves a pass through the acoustic encoder that takes most of the time.
 # Writes OUTPUT/arms/ARM-SEED: checkpoint_last.pt, train.log, seconds, consistency.jsonl.
@@ -24,7 +25,7 @@ arm() {
     local name=$1 seed=$2 variant=l2g kernel=5 noise=0.1
     shift 2
     [ "$name" != plain ] || { variant=plain && kernel=0; }
-    [ "$name" != quiet ] || noise=0
+    case $name in quiet | st | alone) noise=0 ;; esac # the last two read no texts
     local begin=$output/warm-$variant/checkpoint_last.pt validation=(--disable-validation)
     case $name in # those whose losses are compared over time; the first 14 batches are all rows of ST
     base | fixed | apart | constant)
@@ -53,7 +54,7 @@ for seed in ${SEEDS:-1 2}; do
         avg) options+=(--compressor avg --compressor-lookback none) ;;
         global) options+=(--compressor-lookback global) ;;
         apart) options=(--tasks "st,asr,mt") ;;
-        constant) options=(--tasks "st,asr,mt" --weight-mode fixed) ;;
+        constant) options=(--tasks "st,asr,mt" --weight-mode fixed --asr-last-update 0 --mt-last-update 0) ;;
         esac
         arm "$name" "$seed" "${options[@]}"
     done

@@ -69,7 +69,8 @@ def _count(model: Any, batch: dict[str, Any]) -> dict[int, list[int]]:
     output = model(**inputs)
     segments = find_segments(output.ctc_logits.argmax(dim=-1), output.padding_mask)
     frames = (~output.padding_mask).sum(dim=1)
-    found = zip(frames.tolist(), segments.counts.tolist(), batch["transcript_lengths"].tolist(), strict=True)
+    pieces = batch["target_lengths"] - 2  # without the tag of the language and the end
+    found = zip(frames.tolist(), segments.counts.tolist(), pieces.tolist(), strict=True)
     return {int(row): list(counts) for row, counts in zip(batch["id"], found, strict=True)}
 
 

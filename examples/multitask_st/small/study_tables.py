@@ -51,6 +51,7 @@ CLAIMS = (
     ("noise on MT's source", "base", "quiet"),
     ("task-norm decay against fixed weights", "base", "fixed"),
     ("weights by consistency against fixed weights", "consistency", "fixed"),
+    ("task-norm decay against constant weights to the end", "apart", "constant"),
 )
 """What the paper says of the first arm against the second: better."""
 TOPLINES = {"mt-l2g": "transcripts, translated by the text model", "mt-plain": "the same without L2G"}

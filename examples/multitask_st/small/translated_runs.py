@@ -42,12 +42,13 @@ class Run:
 
     def log(self, kind: str) -> list[dict[str, float]]:
         """Figures of the training's log: ``train_inner``, ``valid`` or ``train``, in the order of updates."""
-        found = []
-        for line in read_lines(self.folder / "train.log"):
-            match = re.search(rf"\| {kind} \| (\{{.*\}})$", line)
-            if match:
-                found.append({name: float(value) for name, value in json.loads(match[1]).items() if _is_figure(value)})
-        return found
+        prefix = "" if kind == "train_inner" else f"{kind}_"
+        entries = [json.loads(line) for line in read_lines(self.folder / "train.log") if line.startswith('{"epoch"')]
+        return [
+            {name: float(value) for name, value in entry.items() if _is_figure(value)}
+            for entry in entries
+            if f"{prefix}num_updates" in entry
+        ]
 
 
 def _is_figure(value: object) -> bool:

@@ -15,6 +15,7 @@ TEXT = ["id", "src_text", "src_lang", "tgt_text", "tgt_lang"]
 LANGUAGES = ("es", "ca")
 SPLITS = ("train", "valid", "test")
 COUNT = 6
+SUBSETS = (("new.out", "test_new"), ("joint.out", "test_new"), ("ctc.out", "test_new"), ("seen.out", "test_seen"))
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_what_is_tested_is_trained_on_nowhere(recipe, corpora, monkeypatch):
 def add_run(folder, right, manifest, tuned=10):
     """A run that recognises the first recordings of every language."""
     folder.mkdir(parents=True)
-    for name, subset in (("new.out", "test_new"), ("seen.out", "test_seen"), ("ctc.out", "test_new")):
+    for name, subset in SUBSETS:
         rows = list(read_manifest(manifest.with_name(f"{subset}.tsv")))
         texts = [row.src_text if int(row.id.split("/")[1]) < right else "nothing at all" for row in rows]
         lines = [f"D-{i}\t-1\t{text}\n" for i, text in enumerate(texts)]

@@ -11,7 +11,7 @@ pytest.importorskip("fairseq", reason="the search is the host's")
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError
 from fairseq_samu.inference.speech_translator import SpeechTranslator
-from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.multitask_st import MultitaskStConfig, MultitaskStModel
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from tests.unit.inference.conftest import ENCODERS
 from tests.unit.inference.test_speech_translator import waves
@@ -31,7 +31,7 @@ def model(vocabulary):
     torch.manual_seed(4)
     sizes = {"encoder_config": json.dumps(ENCODERS["xlsr"]), "text_config": json.dumps(TEXT), "compressor": "off"}
     adapters = {"adapter_names": ",".join(NAMES), "adapter_dim": 8, "decoder_adapter_dim": 8}
-    cfg = MultitaskStModelConfig(**sizes, **adapters, seed=1)
+    cfg = MultitaskStConfig(**sizes, **adapters, seed=1)
     model = MultitaskStModel(cfg, build_configured_encoder(cfg), len(vocabulary)).eval()
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:

@@ -17,7 +17,7 @@ from fairseq_samu.errors import ConfigError
 from fairseq_samu.inference.speech_translator import SpeechTranslator
 from fairseq_samu.inference.texts import batch_texts
 from fairseq_samu.models.joint_search_view import JointSearchView
-from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.multitask_st import MultitaskStConfig, MultitaskStModel
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from tests.unit.inference.conftest import ENCODERS
 from tests.unit.inference.test_speech_translator import greedy, waves
@@ -46,7 +46,7 @@ def write(tmp_path, vocabulary):
             "tuned_groups": "projection,compressor,text_encoder,decoder",
             **options,
         }
-        cfg = MultitaskStModelConfig(**settings, seed=1)
+        cfg = MultitaskStConfig(**settings, seed=1)
         encoder = None if cfg.without_speech else build_configured_encoder(cfg)
         model = MultitaskStModel(cfg, encoder, len(vocabulary)).eval()
         for name, parameter in model.named_parameters():

@@ -12,7 +12,7 @@ pytest.importorskip("fairseq", reason="the model stands on the host")
 from fairseq.data import Dictionary
 
 from fairseq_samu.errors import ConfigError
-from fairseq_samu.models._multitask_st_options import MultitaskStModelConfig
+from fairseq_samu.models._multitask_st_options import MultitaskStConfig
 from fairseq_samu.models.multitask_st import MultitaskStModel
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from tests.unit.models.conftest import TINY as ENCODERS
@@ -33,7 +33,7 @@ def build(encoder="xlsr", text=TEXT, vocabulary_size=VOCABULARY, **options):
     options = {"seed": 3, "text_dropout": 0.0, "compressor_dropout": 0.0, "compressor_heads": 4, **options}
     options = {"compressor_ffn_dim": 40, "l2g_kernel": 3, "l2g_step": 2, **options}
     speech = {} if options.get("without_speech") else {"encoder_config": json.dumps(sizes)}
-    cfg = MultitaskStModelConfig(text_config=json.dumps(text), **speech, **options)
+    cfg = MultitaskStConfig(text_config=json.dumps(text), **speech, **options)
     model = MultitaskStModel(cfg, build_configured_encoder(cfg) if speech else None, vocabulary_size)
     return vary_labels(model) if speech else model
 
@@ -75,7 +75,7 @@ def test_size_of_the_paper():
 def test_the_host_builds_it():
     dictionary = Dictionary()
     sizes = {"encoder_config": json.dumps(ENCODERS["xlsr"]), "text_config": json.dumps(TEXT)}
-    cfg = MultitaskStModelConfig(**sizes, compressor_heads=4, seed=1)
+    cfg = MultitaskStConfig(**sizes, compressor_heads=4, seed=1)
     model = MultitaskStModel.build_model(cfg, SimpleNamespace(target_dictionary=dictionary))
     assert model.decoder.embed_tokens.weight.shape == (len(dictionary), 24)
     assert (model.pad, model.blank) == (1, 0)

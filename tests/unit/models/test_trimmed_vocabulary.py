@@ -7,7 +7,7 @@ import torch
 
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.inference.translator_building import build_vocabulary
-from fairseq_samu.models.multitask_st import MultitaskStModel, MultitaskStModelConfig
+from fairseq_samu.models.multitask_st import MultitaskStConfig, MultitaskStModel
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from tests.unit.tiny_sentencepiece import TEXTS
 from tests.unit.tiny_translator import ENCODER, make_translator
@@ -97,7 +97,7 @@ def test_a_model_of_several_tasks_keeps_the_logits_of_kept_tokens(of_text):
     torch.manual_seed(5)
     text = {"dim": 24, "ffn_dim": 40, "num_heads": 4, "num_layers": 1, "decoder_layers": 1, "max_positions": 30}
     sizes = {"encoder_config": json.dumps(ENCODER), "text_config": json.dumps(text)}
-    cfg = MultitaskStModelConfig(**sizes, compressor_heads=4, compressor_ffn_dim=16, seed=1)
+    cfg = MultitaskStConfig(**sizes, compressor_heads=4, compressor_ffn_dim=16, seed=1)
     model = MultitaskStModel(cfg, build_configured_encoder(cfg), 40).eval()
     kept = torch.tensor([0, 1, 2, 3, 7, 9, 11, 30, 35, 38])
     left_out = torch.ones(40, dtype=torch.bool).scatter(0, kept, False)
