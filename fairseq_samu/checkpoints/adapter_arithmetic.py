@@ -1,6 +1,7 @@
 """Adapters made of adapters: their mean, and several side by side."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def average_adapters(
     _require_alike(
         adapters, "parts", lambda adapter: sorted(adapter.parts), lambda adapter: " and ".join(adapter.parts)
     )
-    _require_alike(adapters, "sizes", lambda adapter: [_sizes_of(own) for own in adapter.parts.values()], _word_sizes)
+    _require_alike(adapters, "sizes", _sizes_of, _word_sizes)
     return _combine(adapters, name, mean)
 
 
@@ -71,9 +72,7 @@ def compose_adapters(adapters: Sequence[NamedAdapter], name: str) -> NamedAdapte
 
     for part in PARTS:
         own = [adapter for adapter in adapters if part in adapter.parts]
-        _require_alike(
-            own, f"sizes of the {part}", lambda adapter, part=part: _places_of(adapter.parts[part]), _word_sizes
-        )
+        _require_alike(own, f"sizes of the {part}", partial(_places_in, part), _word_sizes)
     return _combine(adapters, name, beside)
 
 
@@ -85,7 +84,7 @@ def _combine(
     parts = {}
     for part in PARTS:
         own = [adapter for adapter in adapters if part in adapter.parts]
-        _require_alike(own, f"base of the {part}", lambda adapter, part=part: _word_base(adapter.parts[part]))
+        _require_alike(own, f"base of the {part}", partial(_word_base, part))
         if len(own) == 1:
             parts[part] = own[0].parts[part]
         elif own:
@@ -112,8 +111,9 @@ def _wide(tensors: Sequence[Tensor]) -> torch.dtype:
     return torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
 
 
-def _sizes_of(part: AdapterPart) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in part.tensors.items()}
+def _sizes_of(adapter: NamedAdapter) -> dict[str, dict[str, tuple[int, ...]]]:
+    shapes = {part: own.tensors.items() for part, own in adapter.parts.items()}
+    return {part: {name: tuple(tensor.shape) for name, tensor in own} for part, own in shapes.items()}
 
 
 def _places_of(part: AdapterPart) -> dict[str, int]:
@@ -121,8 +121,13 @@ def _places_of(part: AdapterPart) -> dict[str, int]:
     return {name: len(tensor) for name, tensor in part.tensors.items() if name.endswith("up.bias")}
 
 
-def _word_base(part: AdapterPart) -> str:
-    return f"{part.base_fingerprint[:16]} in {part.base_dtype}"
+def _places_in(part: str, adapter: NamedAdapter) -> dict[str, int]:
+    return _places_of(adapter.parts[part])
+
+
+def _word_base(part: str, adapter: NamedAdapter) -> str:
+    own = adapter.parts[part]
+    return f"{own.base_fingerprint[:16]} in {own.base_dtype}"
 
 
 def _word_sizes(adapter: NamedAdapter) -> str:

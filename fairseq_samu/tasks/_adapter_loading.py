@@ -46,9 +46,9 @@ class FileAdapters:
         if not getattr(model_cfg, "adapter_files", None):
             return cls({})
         with open_dict(model_cfg):
-            for option in fields(AdapterOptions):  # which the checkpoint of an earlier version may lack
-                if getattr(model_cfg, option.name, None) is None:
-                    setattr(model_cfg, option.name, option.default)
+            for known in fields(AdapterOptions):  # which the checkpoint of an earlier version may lack
+                if getattr(model_cfg, known.name, None) is None:
+                    setattr(model_cfg, known.name, known.default)
         files = list_adapter_files(model_cfg)
         adapters = read_adapters([Path(file) for file in files])
         require_new_names(adapters, list_adapters(model_cfg) if from_checkpoint else [])
