@@ -164,3 +164,12 @@ def test_it_has_the_parameters_of_the_published_model():
     networks = 2 * (2 * 1024 * 4096 + 4096 + 1024)
     attention, norms = 4 * (1024 * 1024 + 1024), 4 * 2 * 1024
     assert sum(parameter.numel() for parameter in adapter.parameters()) == convolutions + networks + attention + norms
+
+
+def test_half_precision_stays_half_and_near():
+    adapter = build().float()
+    frames, mask = torch.randn(2, 24, D), lengths_to_padding_mask(torch.tensor([24, 9]), 24)
+    expected, short_mask = adapter(frames, mask)
+    found, half_mask = adapter.bfloat16()(frames.bfloat16(), mask)
+    assert found.dtype == torch.bfloat16 and torch.equal(half_mask, short_mask)
+    assert (found.float() - expected).abs().max() < 0.05 * expected.abs().max()
