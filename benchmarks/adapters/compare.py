@@ -29,17 +29,20 @@ from benchmarks.measuring.process import RemoteWorker
 from benchmarks.measuring.rounds import Timings, require_close, summarise, take_turns
 
 OURS, USED, MATCHED, HOOKS = "ours", "peft, 30 s", "peft, matched", "hooks, matched"
-PEERS = (
-    Arm(USED, "huggingface"),
-    Arm(MATCHED, "huggingface", {"whole_windows": False}),
-    Arm(HOOKS, "huggingface", {"whole_windows": False, "tuned_by": "hooks"}),
-)
-LEVERS = (
-    Arm("ours, products of the peer", "ours", {"products_of_peer": True}),
-    Arm("ours, cached", "ours", {"cached": True}),
-    Arm("ours, recomputed", "ours", {"recompute": True}),
-)
-PARTS = {"training": (*PEERS, Arm(OURS, "ours")), "levers": (Arm(OURS, "ours"), *LEVERS)}
+PARTS = {
+    "used": (Arm(USED, "huggingface"), Arm(OURS, "ours")),
+    "matched": (
+        Arm(MATCHED, "huggingface", {"whole_windows": False}),
+        Arm(HOOKS, "huggingface", {"whole_windows": False, "tuned_by": "hooks"}),
+        Arm(OURS, "ours"),
+    ),
+    "levers": (
+        Arm(OURS, "ours"),
+        Arm("ours, products of the peer", "ours", {"products_of_peer": True}),
+        Arm("ours, cached", "ours", {"cached": True}),
+        Arm("ours, recomputed", "ours", {"recompute": True}),
+    ),
+}
 LOSS_TOLERANCE, FRAMES_TOLERANCE = 1e-4, 1e-3
 COUNT_TOLERANCE = 0.02  # LoRA has ranks, adapters have widths and biases
 
@@ -99,41 +102,35 @@ def measure(
 
 
 def _measure_part(plan: Plan, part: str, folder: Path) -> dict[str, Any]:
-    arms = PARTS[part]
     timings: dict[str, Timings] = {}
     found: dict[str, dict[str, Any]] = {}
     frames: dict[str, np.ndarray] = {}
-    results: dict[str, Any] = {}
-    for group in [[arm] for arm in arms] if plan.alone else [arms]:
+    for group in [[arm] for arm in PARTS[part]] if plan.alone else [PARTS[part]]:
         workers = {arm.name: start(arm, plan.size, folder, plan.clock, plan.threads, plan.peer_python) for arm in group}
         loaded = {name: worker.call("held_bytes") for name, worker in workers.items()}
         timings |= take_turns(workers, "train", plan.rounds)
         for name, worker in workers.items():
-            found[name] = _ask(name, worker, frames if part == "training" else None)
-            found[name]["loaded_bytes"] = loaded[name]
-            if name == USED:
-                results["peer_versions"] = worker.call("versions")
+            found[name] = {"loaded_bytes": loaded[name], **_ask(name, worker, part == "used")}
+            if part != "levers":
+                frames[name] = worker.call("frames", *([part == "used"] if name == OURS else []))
             worker.close()
+    judged = judge(timings, found)
     if frames:
-        results["frames_differ_by"] = require_equal_frames(frames)
-    return {**results, part: judge(timings, found)}
+        judged["frames_differ_by"] = require_equal_frames(frames)
+    return {part: judged}
 
 
-def _ask(name: str, worker: RemoteWorker, frames: dict[str, np.ndarray] | None) -> dict[str, Any]:
+def _ask(name: str, worker: RemoteWorker, whole_windows: bool) -> dict[str, Any]:
     """What else is known of a system in its process."""
     found = {
-        "gradient_norm": worker.call("gradient_norm"),
         "tuned": worker.call("count_parameters")["tuned"],
+        "versions": worker.call("versions"),
         "profile": worker.call("profile", "train"),
     }
-    if frames is None:
-        return found
-    if name != HOOKS:  # the same parameters as ours, and no format of their own
+    if name in (OURS, USED):
         found["saved_bytes"] = worker.call("saved_bytes")
-    frames[name] = worker.call("frames")
     if name == OURS:
-        frames[f"{OURS}, 30 s"] = worker.call("frames", True)
-        found["unmasked_losses"] = {whole: worker.call("unmasked_loss", whole == USED) for whole in (USED, MATCHED)}
+        found["unmasked_loss"] = worker.call("unmasked_loss", whole_windows)
     return found
 
 
@@ -146,10 +143,8 @@ def require_equal_frames(frames: Mapping[str, np.ndarray]) -> float:
     Raises:
         ValueError: they differ.
     """
-    pairs = ((USED, f"{OURS}, 30 s"), (MATCHED, OURS), (HOOKS, OURS))
-    differences = {
-        peer: float(np.abs(frames[peer] - frames[ours]).max() / np.abs(frames[ours]).max()) for peer, ours in pairs
-    }
+    ours = frames[OURS]
+    differences = {name: float(np.abs(one - ours).max() / np.abs(ours).max()) for name, one in frames.items()}
     if max(differences.values()) > FRAMES_TOLERANCE:
         raise ValueError(f"the frames of the encoders differ by {differences} of the greatest")
     return max(differences.values())
@@ -163,14 +158,10 @@ def judge(timings: Mapping[str, Timings], found: Mapping[str, dict[str, Any]]) -
     """
     counts = {name: float(one["tuned"]) for name, one in found.items()}
     losses = {name: timing.result["loss"] for name, timing in timings.items()}
+    unmasked = {**losses, OURS: found[OURS]["unmasked_loss"]}
     for name in counts:
         require_close("tuned parameters", counts, name, OURS, COUNT_TOLERANCE)
-        if name.startswith(OURS):
-            require_close("losses", losses, name, OURS, LOSS_TOLERANCE)
-    unmasked = found[OURS].get("unmasked_losses", {})
-    for name, window in ((USED, USED), (MATCHED, MATCHED), (HOOKS, MATCHED)):
-        if name in losses and unmasked:
-            require_close("losses", {name: losses[name], OURS: unmasked[window]}, name, OURS, LOSS_TOLERANCE)
+        require_close("losses", losses if name.startswith(OURS) else unmasked, name, OURS, LOSS_TOLERANCE)
     ours = timings[OURS]
     systems = {
         name: {

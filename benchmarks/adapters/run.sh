@@ -5,7 +5,7 @@
 #
 # PEFT gets an environment of its own, OUTPUT/peft, in the first run (PEER_PYTHON names another one).
 # SIZE=base (the default: Whisper-base, its own weights where the data packages are installed) or SIZE=tiny. THREADS of
-# every system: 1. PARTS: all, or some of training,levers. ROUNDS of every measurement. ALONE=1 has one system in memory
+# every system: 1. PARTS: all, or some of used,matched,levers. ROUNDS of every measurement. ALONE=1 has one system in memory
 # at a time. On a machine with other work: CLOCK=cpu, which compares the processes' own time.
 # Writes results.json and results.md into OUTPUT. Measured: RESULTS.md beside this file.
 set -euo pipefail

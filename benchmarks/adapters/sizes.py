@@ -52,6 +52,6 @@ SIZES = {
     sizes.name: sizes
     for sizes in (
         Sizes("tiny", _encoder(64, 2, 4, 1500), _decoder(64, 2, 4), 300, 64, 32, 3, (0.6, 1.0), 2),
-        Sizes("base", _encoder(512, 6, 8, 1500), _decoder(512, 6, 8), 51865, 256, 128, 8, (4.0, 6.0), 5, True),
+        Sizes("base", _encoder(512, 6, 8, 1500), _decoder(512, 6, 8), 51865, 256, 128, 4, (4.0, 6.0), 5, True),
     )
 }
