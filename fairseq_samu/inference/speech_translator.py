@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 
+from fairseq_samu.checkpoints.adapter_files import read_adapters
 from fairseq_samu.checkpoints.trained_translator import read_trained_translator
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain
+from fairseq_samu.inference.adapter_merging import insert_adapters
 from fairseq_samu.inference.recordings import Batching, Recording, list_recordings
 from fairseq_samu.inference.requested_texts import Languages, RequestReader, Requests
 from fairseq_samu.inference.text_search import TextSearch
@@ -68,6 +70,7 @@ class SpeechTranslator:
         root: str | Path | None = None,
         max_tokens: int = MAX_TOKENS,
         missing_adapter: str = "error",
+        adapter_files: Sequence[str | Path] = (),
     ) -> "SpeechTranslator":
         """Load a training checkpoint.
 
@@ -79,11 +82,15 @@ class SpeechTranslator:
             root: folder that relative paths of recordings start from.
             max_tokens: longest text of a segment.
             missing_adapter: see the class.
+            adapter_files: of `fairseq-samu adapters export`: named adapters that are put into the model.
 
         Raises:
-            CheckpointError: when it is missing, damaged, unsafe, or of another model.
+            CheckpointError: when it is missing, damaged, unsafe, or of another model, or an adapter is of another base.
+            ConfigError: when the name of an adapter is taken.
         """
         loaded = read_trained_translator(path)
+        if adapter_files:
+            loaded = insert_adapters(loaded, read_adapters([Path(file) for file in adapter_files]), str(path))
         vocabulary = build_vocabulary(loaded.vocabulary)
         model = build_translator(loaded, vocabulary, where=str(path))
         tasks = str(loaded.config.get("task", {}).get("tasks", "st")).split(",")

@@ -256,3 +256,21 @@ def test_means_and_compositions_on_the_model(base, tmp_path):
     model = build_translator(insert_adapters(loaded, {"a": twice}), made.vocabulary)
     assert model.decoder.layers[0].ffn_adapter.get_submodule("twice").down.out_features == 8
     assert not torch.allclose(run(model, "twice"), run(trained.model, "be"), atol=1e-3)
+
+
+def test_a_translator_with_adapters_of_files(base, tmp_path):
+    """From Python, what files hold is chosen by language as the model's own is."""
+    from fairseq_samu.inference.speech_translator import SpeechTranslator
+
+    _, file = make_trained(tmp_path, "be,ro", 1)
+    files = list(exported(file, tmp_path))
+    waves = [torch.randn(6000, generator=torch.Generator().manual_seed(seed)).numpy() * 0.1 for seed in (1, 2)]
+    asked = {"target_language": ["ru", "ro"], "source_language": ["be", "ro"], "adapter": ["be", "ro"], "beam": 2}
+    translators = [
+        SpeechTranslator.load(tmp_path / "base.pt", max_tokens=8, adapter_files=files),
+        SpeechTranslator.load(tmp_path / "be,ro-1.pt", max_tokens=8),
+    ]
+    texts = [translator.translate(waves, **asked) for translator in translators]
+    assert translators[0].model.adapter_names == ["be", "ro"] and texts[0] == texts[1]
+    with pytest.raises(ConfigError, match="another than that of the model"):
+        SpeechTranslator.load(tmp_path / "be,ro-1.pt", adapter_files=files)

@@ -15,8 +15,10 @@ from fairseq_samu.models.adapter_options import (
     find_adapter_faults,
     find_bottlenecks,
     group_adapter,
+    list_adapter_files,
     list_adapters,
     name_adapter,
+    name_also,
     tuned_adapter_groups,
 )
 from fairseq_samu.modules.adapter import Adapter
@@ -119,3 +121,18 @@ def test_groups():
     assert tuned_adapter_groups(named, {"bridge"}) == {"bridge"}
     whole = AdapterOptions(adapter_names="be,ro")
     assert tuned_adapter_groups(whole, {"encoder_adapters"}) == {"encoder_adapters.be", "encoder_adapters.ro"}
+
+
+def test_adapters_of_files_are_named_also():
+    """Names behind the model's own, sizes of their own, and the files are forgotten."""
+    cfg = AdapterOptions(adapter_dim=64, adapter_names="ca", adapter_files="be.safetensors, ro.safetensors")
+    assert list_adapter_files(cfg) == ["be.safetensors", "ro.safetensors"]
+    found = name_also(cfg, {"be": {"encoder": 8}, "ca": {"decoder": 4}}, "two")
+    assert find_adapter_faults(AdapterOptions(adapter_dim=64, **found), "model") == []
+    named = AdapterOptions(adapter_dim=64, **found)
+    assert list_adapters(named) == ["ca", "be"] and list_adapter_files(named) == []
+    assert find_bottlenecks(named, "encoder") == {"ca": 0, "be": 8}
+    assert find_bottlenecks(named, "decoder") == {"ca": 4, "be": 0}
+    with pytest.raises(ConfigError, match="`adapter_placement` must be two, as the model has it, but is 'one'"):
+        name_also(cfg, {"be": {"encoder": 8}}, "one")
+    assert name_also(AdapterOptions(), {"be": {"encoder": 8}}, "one")["adapter_placement"] == "one"
