@@ -66,6 +66,7 @@ setup(
         "sentencepiece>=0.2",
         "sacrebleu>=2.4",
         "editdistance>=0.8",
+        "langcodes>=3.5",
         "safetensors>=0.4.3",
         "PyYAML>=6",
         "tqdm>=4.66",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,10 +23,15 @@ def describe_machine(threads: int) -> dict[str, Any]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": find_versions(PACKAGES),
         "date": datetime.now(UTC).date().isoformat(),
         "load_before": os.getloadavg()[0],
     }
+
+
+def find_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those of the packages that are in this environment."""
+    return {name: found for name in packages if (found := _version(name))}
 
 
 def _cpu_model() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+DIED = "the process died, of too little memory maybe"
 
 
 class RemoteWorker:
@@ -50,9 +51,12 @@ class RemoteWorker:
         """Have the worker run a method.
 
         Raises:
-            RuntimeError: it failed, with its traceback.
+            RuntimeError: it failed, with its traceback, or has died.
         """
-        self._connection.send((name, *arguments))
+        try:
+            self._connection.send((name, *arguments))
+        except ConnectionError:
+            raise RuntimeError(f"{self.name}: {DIED}") from None
         return self._receive()
 
     def close(self) -> None:
@@ -64,7 +68,7 @@ class RemoteWorker:
         try:
             state, value = self._connection.recv()
         except (EOFError, ConnectionError):
-            raise RuntimeError(f"{self.name}: the process died, of too little memory maybe") from None
+            raise RuntimeError(f"{self.name}: {DIED}") from None
         if state == "failed":
             raise RuntimeError(f"{self.name}: {value}")
         return value

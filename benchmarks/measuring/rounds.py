@@ -43,6 +43,33 @@ def spread(ratios: Sequence[float]) -> dict[str, float]:
     return {"median": median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
+def summarise(timing: Timings, ours: Timings) -> dict[str, Any]:
+    """Times, audio a second, and how many times as fast ours is, with the spread over the rounds."""
+    return {
+        "seconds": timing.seconds,
+        "median": timing.median,
+        "audio_per_second": timing.result["audio"] / timing.median,
+        "ours_times_faster": spread(ours.ratios_to(timing)),
+    }
+
+
+def require_close(what: str, values: Mapping[str, float], name: str, ours: str, tolerance: float) -> None:
+    """Refuse systems that do different work.
+
+    Args:
+        what: is compared, in the plural.
+        values: by system.
+        name: the system that is compared.
+        ours: the one that it is compared with.
+        tolerance: relative.
+
+    Raises:
+        ValueError: their values differ.
+    """
+    if abs(values[name] - values[ours]) > tolerance * abs(values[ours]):
+        raise ValueError(f"the systems do not do the same work: their {what} are {dict(values)}")
+
+
 def take_turns(
     workers: Mapping[str, RemoteWorker],
     task: str,

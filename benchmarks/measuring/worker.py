@@ -51,8 +51,11 @@ class MeasuringWorker:
 
     def peak_bytes(self) -> int:
         """Most memory that the process held since :meth:`forget_peak`."""
-        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
+        return _read_status("VmHWM")
+
+    def held_bytes(self) -> int:
+        """Memory that the process holds now."""
+        return _read_status("VmRSS")
 
     def profile(self, task: str) -> list[tuple[str, float]]:
         """Where the time goes: the ten heaviest operations of a task, in percent."""
@@ -63,3 +66,8 @@ class MeasuringWorker:
         events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
         total = sum(event.self_cpu_time_total for event in events)
         return [(event.key, 100.0 * event.self_cpu_time_total / total) for event in events[:10]]
+
+
+def _read_status(name: str) -> int:
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024

@@ -10,9 +10,9 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.arguments import add_common_arguments
 from benchmarks.measuring.machine import describe_machine
 from benchmarks.measuring.process import RemoteWorker
 from benchmarks.measuring.rounds import Timings, take_turns
@@ -170,17 +170,8 @@ def _add_decoding_levers(decoding: dict[str, Any], found: dict[str, Any]) -> Non
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=sorted(SIZES), default="small")
-    parser.add_argument("--output", type=Path, default=Path("outputs/translation_benchmark"))
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every system")
-    parser.add_argument(
-        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of the process, for a machine that is busy"
-    )
-    parser.add_argument(
-        "--alone", action="store_true", help="one system in memory at a time, where they do not fit together"
-    )
-    parser.add_argument("--rounds", type=int, default=0, help="repetitions; 0 takes the size's own")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"comma-separated: {', '.join(PARTS)}")
+    threads = len(os.sched_getaffinity(0))
+    add_common_arguments(parser, SIZES, "small", "outputs/translation_benchmark", PARTS, threads)
     return parser.parse_args(arguments)
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.measuring.arguments import add_common_arguments
 from benchmarks.measuring.machine import describe_machine
 from benchmarks.measuring.process import RemoteWorker
-from benchmarks.measuring.rounds import Timings, spread, take_turns
+from benchmarks.measuring.rounds import Timings, require_close, spread, summarise, take_turns
 from benchmarks.understanding.report import write_report
 from benchmarks.understanding.sizes import SIZES
 from benchmarks.understanding.weights import write_state
@@ -180,10 +181,10 @@ def judge_training(timings: Mapping[str, Timings], found: Mapping[str, dict[str,
     if any(count != counts[OURS] for count in counts.values()):
         raise ValueError(f"the systems have different parameters: {counts}")
     for name in {PEER, FAST} & set(losses):
-        _require_close("losses", losses, name, LOSS_TOLERANCE)
-        _require_close("norms of gradients", norms, name, NORM_TOLERANCE)
+        require_close("losses", losses, name, OURS, LOSS_TOLERANCE)
+        require_close("norms of gradients", norms, name, OURS, NORM_TOLERANCE)
     if CACHED in losses:
-        _require_close("losses with the cache", losses, CACHED, CACHE_TOLERANCE)
+        require_close("losses with the cache", losses, CACHED, OURS, CACHE_TOLERANCE)
     bound = found[OURS]["bound_seconds"]
     ours = timings[OURS]
     systems = {
@@ -230,21 +231,6 @@ def judge_decoding(timings: Mapping[str, Mapping[str, Timings]]) -> dict[str, An
     return results
 
 
-def summarise(timing: Timings, ours: Timings) -> dict[str, Any]:
-    """Times, audio a second, and how many times as fast ours is, with the spread over the rounds."""
-    return {
-        "seconds": timing.seconds,
-        "median": timing.median,
-        "audio_per_second": timing.result["audio"] / timing.median,
-        "ours_times_faster": spread(ours.ratios_to(timing)),
-    }
-
-
-def _require_close(what: str, values: Mapping[str, float], name: str, tolerance: float) -> None:
-    if abs(values[name] - values[OURS]) > tolerance * abs(values[OURS]):
-        raise ValueError(f"the systems do not do the same work: their {what} are {dict(values)}")
-
-
 def keep(folder: Path, results: dict[str, Any]) -> None:
     """Write what was measured so far."""
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -263,17 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", type=Path, required=True, help="interpreter of SpeechBrain's environment")
-    parser.add_argument("--size", choices=sorted(SIZES), default="small")
-    parser.add_argument("--output", type=Path, default=Path("outputs/understanding_benchmark"))
-    parser.add_argument("--threads", type=int, default=1, help="of every system")
-    parser.add_argument(
-        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of the process, for a machine that is busy"
-    )
-    parser.add_argument(
-        "--alone", action="store_true", help="one system in memory at a time, where they do not fit together"
-    )
-    parser.add_argument("--rounds", type=int, default=0, help="repetitions; 0 takes the size's own")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"comma-separated: {', '.join(PARTS)}")
+    add_common_arguments(parser, SIZES, "small", "outputs/understanding_benchmark", PARTS, threads=1)
     return parser.parse_args(arguments)
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from benchmarks.measuring.our_products import use_products_of_the_peer
 from benchmarks.understanding.sizes import BEAM, BLANK, EMBEDDING, EOS, PAD, Sizes
 from benchmarks.understanding.system import System
 from benchmarks.understanding.work import Batch
@@ -20,7 +21,6 @@ from fairseq_samu.data.feature_cache import FeatureCache
 from fairseq_samu.models.ctc_search import BeamCtcGenerator, CtcGenerator, GreedyCtcGenerator
 from fairseq_samu.models.samu_slu import SamuSluConfig, SamuSluModel
 from fairseq_samu.models.speech_encoders import build_speech_encoder
-from fairseq_samu.modules.fast_linear import FastLinear
 from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions
 from fairseq_samu.optim.grouped_steps import GroupedSteps
 
@@ -63,7 +63,7 @@ class OurSystem(System):
         self.model = SamuSluModel(cfg, build_speech_encoder(sizes.encoder))
         self.model.load_state_dict(load_file(folder / "state.safetensors"))
         if not fast_products:
-            _use_products_of_the_peer(self.model)
+            use_products_of_the_peer(self.model)
         for name, parameter in self.model.encoder.named_parameters():
             parameter.requires_grad = not freeze and self.model.encoder.group_of(name) != "feature_extractor"
         self.optimizer = GroupedSteps(_groups(self.model))
@@ -164,9 +164,3 @@ def _groups(model: SamuSluModel) -> list[dict[str, Any]]:
 
 def _labels(found: list[list[dict[str, Tensor]]]) -> list[list[int]]:
     return [row[0]["tokens"][:-1].tolist() for row in found]
-
-
-def _use_products_of_the_peer(model: nn.Module) -> None:
-    for layer in model.modules():
-        if isinstance(layer, FastLinear):
-            layer.__class__ = nn.Linear

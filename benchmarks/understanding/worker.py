@@ -1,10 +1,10 @@
 """One system in a process of its own; runs in both environments."""
 
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.machine import find_versions
 from benchmarks.measuring.process import RemoteWorker
 from benchmarks.measuring.worker import MeasuringWorker
 
@@ -91,13 +91,7 @@ class Worker(MeasuringWorker):
 
     def versions(self) -> dict[str, str]:
         """Versions of the packages in this environment."""
-        found = {}
-        for name in PEER_PACKAGES:
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                continue
-        return found
+        return find_versions(PEER_PACKAGES)
 
     def _decode(self, decode: Any) -> dict[str, Any]:
         self.system.model.eval()

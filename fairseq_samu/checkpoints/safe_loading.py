@@ -88,6 +88,25 @@ def read_safetensors(path: Path, wanted: Callable[[str], bool] = bool) -> dict[s
         raise CheckpointError(explain(str(path), "file", "a whole safetensors file", error, mend)) from error
 
 
+def read_metadata(path: Path, mend: str) -> dict[str, str]:
+    """Read what a safetensors file says of itself, without its tensors.
+
+    Args:
+        path: the file.
+        mend: what to do where it is damaged, for the message.
+
+    Raises:
+        CheckpointError: when the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return dict(opened.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(explain(str(path), "file", "a whole safetensors file", error, mend)) from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 

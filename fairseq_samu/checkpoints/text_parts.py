@@ -1,6 +1,7 @@
 """What text translation has learnt, read from a training checkpoint of multitask_st."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from fairseq_samu.checkpoints.safe_loading import plain, read_torch_file
 from fairseq_samu.errors import CheckpointError, explain
 
 PARTS = ("text_encoder.", "decoder.")
-BETWEEN = ("projection.", "compressor.")
+BETWEEN = ("projection.", "compressor.", "length_adapter.")
 """Parts between an acoustic encoder and the textual one, which a translator of texts lacks."""
 MEND = "Give a checkpoint of `fairseq-train --task multitask_st --arch multitask_st`."
 
@@ -35,6 +36,8 @@ class LoadedTextParts:
 def read_text_parts(path: str | Path) -> LoadedTextParts:
     """Read textual encoder, decoder, their sizes and vocabulary.
 
+    A speech encoder and the state of an optimizer, which fill most of such a file, are not read.
+
     Args:
         path: a training checkpoint of the model multitask_st, with or without speech.
 
@@ -44,7 +47,7 @@ def read_text_parts(path: str | Path) -> LoadedTextParts:
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(explain(str(path), "text_path", "a file", "missing", MEND))
-    checkpoint = read_torch_file(file)
+    checkpoint = read_torch_file(file, lazily=zipfile.is_zipfile(file))
     config = plain(checkpoint.get("cfg")) if isinstance(checkpoint, Mapping) else None
     model = (config or {}).get("model") or {}
     vocabulary = (checkpoint.get("task_state") or {}).get("vocabulary") if config else None

@@ -18,6 +18,7 @@ COMMON = ("seed", "fp16", "bf16")
 PLACES = (
     "encoder_path",
     "decoder_path",
+    "adapter_files",
     "text_path",
     "extra_manifests",
     "consistency_log",

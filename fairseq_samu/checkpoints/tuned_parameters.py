@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from fairseq_samu.checkpoints.key_report import fingerprint
-from fairseq_samu.checkpoints.safe_loading import read_safetensors
+from fairseq_samu.checkpoints.output_probe import find_output_fault
+from fairseq_samu.checkpoints.rounding import DTYPES, convert, find_base_dtype
+from fairseq_samu.checkpoints.safe_loading import read_metadata, read_safetensors
 from fairseq_samu.checkpoints.saving import write_whole
 from fairseq_samu.checkpoints.trained_translator import LoadedTranslator
 from fairseq_samu.errors import CheckpointError, explain, report_all
 
 VERSION = "1"
 MEND = "Give a file that `fairseq-samu adapters extract` wrote."
-# Of the probe, relative to its largest value: far above what another machine rounds otherwise.
-TOLERANCE = 1e-3
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}
 _PARTS = ("tuned", "vocabulary", "probe")
 _FACTS = ("config", "groups", "base_names", "base_fingerprint", "base_dtype", "base_parameters")
 
@@ -65,12 +63,12 @@ def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mappi
     """
     kept = {name: tensor for name, tensor in loaded.state.items() if name in tuned}
     frozen = {name: tensor for name, tensor in loaded.state.items() if name not in tuned}
-    dtypes = {str(tensor.dtype).removeprefix("torch.") for tensor in frozen.values()}
-    if not kept or len(dtypes) != 1 or not dtypes <= DTYPES.keys():
+    base_dtype = find_base_dtype(frozen)
+    if not kept or base_dtype is None:
+        dtypes = {str(tensor.dtype).removeprefix("torch.") for tensor in frozen.values()}
         rule = "tuned in part (see --tuned-groups), its frozen part of one floating type"
         found = f"with {len(kept)} tuned tensors, and {len(frozen)} frozen ones of types {sorted(dtypes)}"
         raise CheckpointError(explain("", "model", rule, found, "Keep the whole checkpoint."))
-    base_dtype = _find_rounding(frozen) or dtypes.pop()
     groups: dict[str, int] = {}
     for name, tensor in kept.items():
         if tensor.is_floating_point():
@@ -82,19 +80,10 @@ def split_tuned(loaded: LoadedTranslator, tuned: Mapping[str, str], probe: Mappi
         probe=dict(probe),
         groups=groups,
         base_names=list(frozen),
-        base_fingerprint=fingerprint({name: tensor.to(DTYPES[base_dtype]) for name, tensor in frozen.items()}),
+        base_fingerprint=fingerprint(convert(frozen, base_dtype)),
         base_dtype=base_dtype,
         base_parameters=sum(tensor.numel() for tensor in frozen.values()),
     )
-
-
-def _find_rounding(frozen: Mapping[str, Tensor]) -> str | None:
-    """Find the half precision that training rounded frozen tensors to; the host then saves them as float32."""
-    for name in ("bfloat16", "float16"):
-        dtype = DTYPES[name]
-        if all(torch.equal(tensor, tensor.to(dtype).to(tensor.dtype)) for tensor in frozen.values()):
-            return name
-    return None
 
 
 def merge_tuned(tuned: TunedParameters, base: Mapping[str, Tensor]) -> LoadedTranslator:
@@ -114,7 +103,7 @@ def merge_tuned(tuned: TunedParameters, base: Mapping[str, Tensor]) -> LoadedTra
     if missing := [name for name in tuned.base_names if name not in base]:
         listed = report_all([f"  {name}" for name in missing])
         raise CheckpointError(f"{where}: {len(missing)} tensors of the model are missing in it:\n{listed}")
-    frozen = {name: base[name].to(DTYPES[tuned.base_dtype]) for name in tuned.base_names}
+    frozen = convert({name: base[name] for name in tuned.base_names}, tuned.base_dtype)
     found = fingerprint(frozen)
     if found != tuned.base_fingerprint:
         rule = f"the one that was trained from (fingerprint {tuned.base_fingerprint[:16]})"
@@ -131,15 +120,9 @@ def require_same_outputs(expected: Mapping[str, Tensor], found: Mapping[str, Ten
     Raises:
         CheckpointError: when they differ by more than rounding explains.
     """
-    mend = "The file is damaged, or this version of the package computes otherwise than the one that wrote it."
     for name in sorted({*expected, *found}):
-        if name not in expected or name not in found or expected[name].shape != found[name].shape:
-            raise CheckpointError(explain("merged model", name, "there, of the same shape", "otherwise", mend))
-        largest = float(expected[name].abs().max())
-        difference = float((expected[name] - found[name]).abs().max())
-        if not difference <= TOLERANCE * largest:
-            rule = f"equal to {TOLERANCE:g} of its largest value, {largest:.4g}"
-            raise CheckpointError(explain("merged model", name, rule, f"off by {difference:.4g}", mend))
+        if fault := find_output_fault("merged model", name, expected.get(name), found.get(name)):
+            raise CheckpointError(fault)
 
 
 def write_tuned(path: Path, tuned: TunedParameters) -> None:
@@ -189,14 +172,8 @@ def holds_tuned(path: Path) -> bool:
 
 
 def _read_facts(path: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as opened:
-            facts = opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(explain(str(path), "file", "a whole safetensors file", error, MEND)) from error
+    facts = read_metadata(path, MEND)
     if facts.get("version") != VERSION or not facts.keys() >= set(_FACTS):
         rule = f"one of tuned parameters, of version {VERSION}"
         raise CheckpointError(explain(str(path), "file", rule, facts.get("version", "another"), MEND))
-    return dict(facts)
+    return facts

@@ -1,15 +1,17 @@
-"""`fairseq-samu adapters`: keep only what training changed of a model, and put it back."""
+"""`fairseq-samu adapters`: keep only what training changed of a model, whole or adapter by adapter, and put it back."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli.adapter_files import add_actions, describe_file
 from fairseq_samu.cli.retrieve import write_json
 
 DESCRIPTION = (
     "A model that is tuned in part (adapters, cross-attention, norms) is kept as the tuned parameters alone, a tenth "
-    "of the whole. The file knows by fingerprints which base it belongs to and what the whole model computes."
+    "of the whole. The file knows by fingerprints which base it belongs to and what the whole model computes. So do "
+    "files of single named adapters, of which a model can have many."
 )
 
 
@@ -31,10 +33,11 @@ def add_parser(subparsers: Any) -> None:
     merge.add_argument("--output", type=Path, required=True, metavar="FILE", help="checkpoint to write (.pt)")
     merge.set_defaults(func=run_merge, parser=merge)
 
-    info = actions.add_parser("info", help="describe a file of tuned parameters as JSON")
-    info.add_argument("file", type=Path, help="file of `adapters extract`")
+    info = actions.add_parser("info", help="describe a file of tuned parameters, or of one adapter, as JSON")
+    info.add_argument("file", type=Path, help="file of `adapters extract` or `adapters export`")
     info.add_argument("--json", metavar="FILE", default="-", help="where it is written [standard output]")
     info.set_defaults(func=run_info)
+    add_actions(actions)
 
 
 def run_extract(args: argparse.Namespace) -> int:
@@ -109,7 +112,7 @@ def run_info(args: argparse.Namespace) -> int:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Describe a file of tuned parameters.
+    """Describe a file of tuned parameters, or of one adapter (see ``describe_file``).
 
     Args:
         path: the file.
@@ -123,9 +126,12 @@ def describe(path: Path) -> dict[str, Any]:
         CheckpointError: when it cannot be read.
     """
     from fairseq_samu.checkpoints import fingerprint
+    from fairseq_samu.checkpoints.adapter_files import holds_adapter
     from fairseq_samu.checkpoints.tuned_parameters import read_tuned
     from fairseq_samu.inference.translator_building import build_vocabulary
 
+    if holds_adapter(path):
+        return describe_file(path)
     tuned = read_tuned(path)
     vocabulary = build_vocabulary(tuned.vocabulary)
     total = sum(tuned.groups.values())

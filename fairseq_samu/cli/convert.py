@@ -63,18 +63,19 @@ def describe(checkpoint: str) -> dict[str, Any]:
         Plain JSON: ``kind``, ``parameters`` by group with their ``total``, ``fingerprint`` of the encoder's weights
         and ``head_fingerprint`` (or null), the encoder's ``config``, the sizes of the ``head`` (or null), and
         ``left_over``, the names in the file that are not used. For speech translation see ``describe_translator``,
-        for tuned parameters alone ``adapters.describe``.
+        for tuned parameters or adapters alone ``adapters.describe``.
 
     Raises:
         CheckpointError: when it cannot be read, or its weights do not fit its config.
     """
     from fairseq_samu.checkpoints import fingerprint
+    from fairseq_samu.checkpoints.adapter_files import holds_adapter
     from fairseq_samu.checkpoints.trained_translator import find_trained_translator
     from fairseq_samu.checkpoints.tuned_parameters import holds_tuned
     from fairseq_samu.cli import adapters
     from fairseq_samu.cli.convert_translator import describe_translator
 
-    if holds_tuned(Path(checkpoint)):
+    if holds_tuned(Path(checkpoint)) or holds_adapter(Path(checkpoint)):
         return adapters.describe(Path(checkpoint))
     translator = find_trained_translator(checkpoint)
     if translator is not None:

@@ -55,16 +55,15 @@ def export_translator(loaded: Any, where: str, directory: Path, part: str | None
             ``directory/decoder``.
 
     Raises:
-        CheckpointError: when there is no such part, the encoder has adapters, or the directory cannot be written.
+        CheckpointError: when there is no such part, a part has adapters, or the directory cannot be written.
     """
     from fairseq_samu.checkpoints.new_directory import new_directory
 
     model, vocabulary = _build(loaded, where)
     if part != "decoder":
         _require_plain_encoder(model, where)
-    if part != "encoder" and model.decoder is None:
-        mend = "Give --part encoder."
-        raise CheckpointError(explain(where, "model", "one with a decoder", "one for CTC alone", mend))
+    if part != "encoder":
+        _require_plain_decoder(model, where)
     if part == "encoder":
         _export_encoder(model, directory)
     elif part == "decoder":
@@ -89,10 +88,21 @@ def _require_plain_encoder(model: Any, where: str) -> None:
     if model.encoder is None:
         mend = "Give --part decoder."
         raise CheckpointError(explain(where, "model", "one with a speech encoder", "one of text alone", mend))
-    if "encoder_adapters" in model.parameter_groups():
-        rule = "without adapters, which transformers' encoders cannot have"
-        mend = "Write the decoder alone with --part decoder; `fairseq-samu adapters` keeps adapters apart."
-        raise CheckpointError(explain(where, "encoder", rule, "one with adapters", mend))
+    _require_no_adapters(model, where, "encoder", "decoder")
+
+
+def _require_plain_decoder(model: Any, where: str) -> None:
+    if model.decoder is None:
+        mend = "Give --part encoder."
+        raise CheckpointError(explain(where, "model", "one with a decoder", "one for CTC alone", mend))
+    _require_no_adapters(model, where, "decoder", "encoder")
+
+
+def _require_no_adapters(model: Any, where: str, part: str, other: str) -> None:
+    if any(group.startswith(f"{part}_adapters") for group in model.parameter_groups()):
+        rule = f"without adapters, which transformers' {part}s cannot have"
+        mend = f"Write the {other} alone with --part {other}; `fairseq-samu adapters` keeps adapters apart."
+        raise CheckpointError(explain(where, part, rule, "one with adapters", mend))
 
 
 def _export_encoder(model: Any, directory: Path) -> None:

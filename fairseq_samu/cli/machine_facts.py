@@ -30,6 +30,7 @@ REQUIRED = {
     "sentencepiece": "sentencepiece",
     "sacrebleu": "sacrebleu",
     "editdistance": "editdistance",
+    "langcodes": "langcodes",
     "safetensors": "safetensors",
     "yaml": "PyYAML",
     "tqdm": "tqdm",

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fairseq_samu.cli import prepare_concept_labels, prepare_sentencepiece
+from fairseq_samu.cli import prepare_concept_labels, prepare_lm_texts, prepare_sentencepiece
 from fairseq_samu.data.corpora import CORPORA
 from fairseq_samu.data.corpora.writer import CorpusWriter, finished
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: Any) -> None:
-    """Register the verb, a sub-command for each corpus, and those for SentencePiece and labels."""
+    """Register the verb, a sub-command for each corpus, and those for SentencePiece, labels and language models."""
     parser = subparsers.add_parser("prepare", help="make manifests of a corpus", description=__doc__)
     corpora = parser.add_subparsers(dest="corpus", required=True, metavar="CORPUS")
     for name, module_name in CORPORA.items():
@@ -37,6 +37,7 @@ def add_parser(subparsers: Any) -> None:
         corpus.set_defaults(func=run)
     prepare_sentencepiece.add_parser(corpora)
     prepare_concept_labels.add_parser(corpora)
+    prepare_lm_texts.add_parser(corpora)
 
 
 def run(args: argparse.Namespace) -> int:

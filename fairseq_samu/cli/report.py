@@ -7,6 +7,7 @@ from typing import Any
 KINDS = {
     "compression": "report_compression",
     "consistency": "report_consistency",
+    "forgetting": "report_forgetting",
     "retrieval": "report_retrieval",
     "slu": "report_slu",
 }

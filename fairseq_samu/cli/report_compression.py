@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairseq_samu.cli.retrieve import write_whole
+from fairseq_samu.data.adapter_routes import POLICIES
 from fairseq_samu.data.manifest import Manifest, Row, read_manifest
 from fairseq_samu.errors import ConfigError, explain
 
@@ -27,6 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--row", type=int, nargs="+", action="extend", required=True, metavar="N", help=rows)
     add("--ratio", action="store_true", help="compress every row of the manifest, and show how much shorter it becomes")
     add("--audio-root", type=Path, metavar="DIR", help="folder of relative audio paths [that of the manifest]")
+    policy = "what rows of a language without adapter get, where adapters have names [%(default)s]"
+    add("--missing-adapter", choices=POLICIES, default=POLICIES[0], help=policy)
     add("--device", default="cpu", help="where the model runs, such as cuda [%(default)s]")
     add("--svg-folder", type=Path, metavar="DIR", help="write every plot there too, as an SVG file of its own")
     add("--output", type=Path, required=True, metavar="HTML", help="the file to write")
@@ -49,15 +52,16 @@ def run(args: argparse.Namespace) -> int:
     from fairseq_samu.inference.compressor_view import CompressorView
     from fairseq_samu.reports.compression_page import build_page, draw_images, list_files
 
-    view = CompressorView.load(args.checkpoint, args.device)
+    view = CompressorView.load(args.checkpoint, args.device, args.missing_adapter)
     root = args.audio_root or args.manifest.parent
-    seen = {one.recording: one for one in view.look([row.audio for row in chosen], root)}
+    recordings = view.look([row.audio for row in chosen], root, adapters=name_adapters(chosen))
+    seen = {one.recording: one for one in recordings}
     rows = [_describe(view, row, seen[place]) for place, row in enumerate(chosen)]
     counts = count_all(view, list(manifest), root) if args.ratio else []
     images = draw_images(rows, counts)
-    recordings = [_encode(row.wave) for row in rows]
+    sounds = [_encode(row.wave) for row in rows]
     signature = {"checkpoint": args.checkpoint.name, "manifest": args.manifest.name, **view.describe()}
-    write_whole(args.output, build_page(rows, counts, images, recordings, view.compressor.scope, signature))
+    write_whole(args.output, build_page(rows, counts, images, sounds, view.compressor.scope, signature))
     if args.svg_folder:
         for name, text in list_files(images).items():
             write_whole(args.svg_folder / name, text)
@@ -82,6 +86,11 @@ def choose_rows(manifest: Manifest, numbers: Sequence[int]) -> list[Row]:
     return [manifest[number] for number in dict.fromkeys(numbers)]
 
 
+def name_adapters(rows: Sequence[Row]) -> list[str]:
+    """Name the adapter that each row asks for: its own, or that of its language."""
+    return [row.adapter or row.src_lang or "" for row in rows]
+
+
 def count_all(view: "CompressorView", rows: Sequence[Row], root: Path) -> "list[Compression]":
     """Compress all rows of a manifest, and count frames and segments.
 
@@ -96,7 +105,8 @@ def count_all(view: "CompressorView", rows: Sequence[Row], root: Path) -> "list[
     from tqdm import tqdm
 
     audio = [row.audio for row in rows]
-    seen = tqdm(view.look(audio, root, with_attention=False), total=len(rows), desc="compress", disable=None)
+    recordings = view.look(audio, root, with_attention=False, adapters=name_adapters(rows))
+    seen = tqdm(recordings, total=len(rows), desc="compress", disable=None)
     counts = {one.recording: _describe(view, rows[one.recording], one).counts() for one in seen}
     return [counts[place] for place in range(len(rows))]
 

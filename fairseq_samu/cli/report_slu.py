@@ -6,7 +6,8 @@ from typing import Any
 
 from fairseq_samu.cli.named_files import split_named_file
 from fairseq_samu.cli.retrieve import write_whole
-from fairseq_samu.cli.score_inputs import SystemFile, TestSet, read_hypotheses, select_languages
+from fairseq_samu.cli.score_inputs import SystemFile, TestSet, read_hypotheses
+from fairseq_samu.cli.scored_rows import select_languages
 from fairseq_samu.concepts import read_prefix_map, relax_name, relax_text
 from fairseq_samu.data.audio import SAMPLE_RATE, read_audio_bytes
 from fairseq_samu.data.manifest import REQUIRED_COLUMNS, Manifest, read_manifest

@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 # Each kind is a module of this room with `DESCRIPTION`, `EPILOG`, `add_options(parser)` and `run(arguments)`.
-KINDS = {"slu": "score_slu", "st": "score_translation"}
+KINDS = {"asr": "score_asr", "slu": "score_slu", "st": "score_translation"}
 
 
 def add_parser(subparsers: Any) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Optional
 
 from fairseq_samu.cli.named_files import split_named_file
-from fairseq_samu.data.language_codes import canonical_language
-from fairseq_samu.data.manifest import Row, read_manifest
+from fairseq_samu.cli.scored_rows import Pair, select_languages, split_pairs
+from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.errors import ConfigError, SamuError, explain
 from fairseq_samu.scoring.generate_output import (
     GenerateOutput,
@@ -19,24 +19,9 @@ from fairseq_samu.scoring.generate_output import (
 )
 from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED
 
-WHOLE = "all"
-"""Name of the only pair where no language is known."""
 UNKNOWN = "<<unk>>"
 """What the host writes in a reference for tokens that the vocabulary lacks."""
 LEAST_RESAMPLES = 40
-
-
-@dataclass
-class Pair:
-    """Rows of one pair of languages.
-
-    Attributes:
-        target: language of the texts, two letters; None where it is not known.
-        rows: places of its rows in the test set.
-    """
-
-    target: Optional[str]
-    rows: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -95,16 +80,17 @@ class SystemFile:
         return read_generate_output(self.paths)
 
 
-def add_input_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which texts to compare, those of :func:`list_systems` and :func:`read_test_set`."""
+def add_input_options(parser: argparse.ArgumentParser, of_speech: bool = False) -> None:
+    """Add the options that say which texts to compare, those of :func:`list_systems` and :func:`read_test_set`.
+
+    Args:
+        parser: takes them.
+        of_speech: the texts are transcripts.
+    """
     add = parser.add_argument
+    columns = "src_text as reference, src_lang" if of_speech else "tgt_text as reference, src_lang and tgt_lang"
     add("--reference", type=Path, metavar="FILE", help="references as plain UTF-8 text, one a line")
-    add(
-        "--manifest",
-        type=Path,
-        metavar="TSV",
-        help="test manifest: tgt_text as reference, src_lang and tgt_lang by row",
-    )
+    add("--manifest", type=Path, metavar="TSV", help=f"test manifest: {columns} by row")
     add(
         "--languages",
         default="",
@@ -130,9 +116,8 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     base.add_argument(
         "--baseline-generate", type=Path, nargs="+", metavar="FILE", help="the same as output of fairseq-generate"
     )
-    add(
-        "--language", metavar="CODE", help="language of the texts (en), or the pair (fr-en), where no manifest tells it"
-    )
+    pair = "" if of_speech else ", or the pair (fr-en),"
+    add("--language", metavar="CODE", help=f"language of the texts (en){pair} where no manifest tells it")
 
 
 def add_resampling_options(parser: argparse.ArgumentParser) -> None:
@@ -189,20 +174,23 @@ def list_systems(arguments: argparse.Namespace) -> tuple[list[SystemFile], Optio
     return systems, baseline
 
 
-def read_test_set(arguments: argparse.Namespace, first: SystemFile, may_be_blank: bool = False) -> TestSet:
+def read_test_set(
+    arguments: argparse.Namespace, first: SystemFile, may_be_blank: bool = False, of_speech: bool = False
+) -> TestSet:
     """Read references and languages.
 
     Args:
         arguments: ``reference``, ``manifest`` and ``language`` of the command line.
         first: the system whose T- lines serve where neither file is given.
         may_be_blank: the references of a file may all be empty.
+        of_speech: transcripts are compared: ``src_text`` of a manifest, by the language of the speech.
 
     Raises:
         SamuError: there are no references, or not one for each row of the manifest.
     """
     rows = None
     if arguments.manifest:
-        required = () if arguments.reference else ("tgt_text",)
+        required = () if arguments.reference else ("src_text" if of_speech else "tgt_text",)
         rows = list(read_manifest(arguments.manifest, required=required))
     if arguments.reference:
         references, source = read_lines(arguments.reference, may_be_blank), str(arguments.reference)
@@ -210,7 +198,8 @@ def read_test_set(arguments: argparse.Namespace, first: SystemFile, may_be_blank
             rule = f"as many as {arguments.manifest} has rows ({len(rows)})"
             raise SamuError(explain(str(arguments.reference), "lines", rule, len(references), "Use the same test set."))
     elif rows is not None:
-        references, source = [row.tgt_text or "" for row in rows], str(arguments.manifest)
+        references = [(row.src_text if of_speech else row.tgt_text) or "" for row in rows]
+        source = str(arguments.manifest)
     else:
         references, source = _references_of(first), f"T- lines of {first.where}"
     chosen = select_languages(arguments, rows)
@@ -220,7 +209,7 @@ def read_test_set(arguments: argparse.Namespace, first: SystemFile, may_be_blank
     else:
         whole = 0
     names = [row.id for row in rows or []]
-    pairs = _split_pairs(rows, len(references), arguments.language)
+    pairs = split_pairs(rows, len(references), arguments.language, of_speech)
     return TestSet(references, pairs, source, names, chosen, whole)
 
 
@@ -235,30 +224,6 @@ def read_hypotheses(system: SystemFile, test_set: TestSet) -> list[str]:
         mend = f"Each line must belong to the same line of the references, those of {test_set.source}."
         raise SamuError(explain(system.where, "lines", f"as many as references ({count})", len(found), mend))
     return order_rows(found, count, system.where, test_set.rows)
-
-
-def select_languages(arguments: argparse.Namespace, rows: Optional[list[Row]]) -> Optional[list[int]]:
-    """Find the places of the rows in the languages that the command line names; None where it names none.
-
-    Args:
-        arguments: ``languages`` and ``manifest`` of the command line.
-        rows: of the manifest; None without one.
-
-    Raises:
-        ConfigError: there is no manifest, or no such row in it.
-    """
-    wanted = {_canonical(name.strip()) for name in (arguments.languages or "").split(",") if name.strip()}
-    if not wanted:
-        return None
-    if rows is None:
-        mend = "Give --manifest TSV, whose src_lang tells the language of each row."
-        raise ConfigError(explain("", "--languages", "given with a manifest", arguments.languages, mend))
-    chosen = [place for place, row in enumerate(rows) if _canonical(row.src_lang or "") in wanted]
-    if not chosen:
-        there = ", ".join(sorted({row.src_lang or "none" for row in rows}))
-        mend = f"It has {there}."
-        raise ConfigError(explain(str(arguments.manifest), "--languages", "of rows in it", arguments.languages, mend))
-    return chosen
 
 
 def _references_of(system: SystemFile) -> list[str]:
@@ -280,18 +245,3 @@ def _references_of(system: SystemFile) -> list[str]:
         value = f"{UNKNOWN} in {name_rows(unknown)}"
         raise SamuError(explain(system.where, "T- lines", "the references in full", value, mend))
     return [found.references[row] for row in range(count)]
-
-
-def _split_pairs(rows: Optional[list[Row]], count: int, language: Optional[str]) -> dict[str, Pair]:
-    given_source, _, given_target = (language or "").rpartition("-")
-    pairs: dict[str, Pair] = {}
-    for place in range(count):
-        row = rows[place] if rows else Row(0)
-        source, target = _canonical(row.src_lang or given_source), _canonical(row.tgt_lang or given_target)
-        name = "-".join(filter(None, (source, target))) or WHOLE
-        pairs.setdefault(name, Pair(target or None)).rows.append(place)
-    return pairs
-
-
-def _canonical(code: str) -> str:
-    return canonical_language(code) or code

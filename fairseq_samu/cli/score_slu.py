@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fairseq_samu.cli.alignment_files import add_alignment_option, write_alignments
 from fairseq_samu.cli.compared_systems import describe_systems
-from fairseq_samu.cli.retrieve import write_json, write_whole
+from fairseq_samu.cli.retrieve import write_json
 from fairseq_samu.cli.score_inputs import (
-    WHOLE,
-    SystemFile,
     TestSet,
     add_input_options,
     add_resampling_options,
@@ -18,11 +17,11 @@ from fairseq_samu.cli.score_inputs import (
     read_hypotheses,
     read_test_set,
 )
+from fairseq_samu.cli.scored_rows import name_languages
 from fairseq_samu.concepts import find_annotation_faults, read_prefix_map
 from fairseq_samu.reports.understanding_tables import tabulate_comparison, tabulate_system, tabulate_systems
-from fairseq_samu.scoring.alignment_blocks import AlignedRow, write_blocks, write_json_lines
 from fairseq_samu.scoring.generate_output import name_rows
-from fairseq_samu.scoring.understanding import METRICS, UnderstandingPlan, UnderstandingScores, score_understanding
+from fairseq_samu.scoring.understanding import METRICS, UnderstandingPlan, score_understanding
 from fairseq_samu.scoring.understanding_summary import describe_comparison, describe_summary, summarise_understanding
 from fairseq_samu.scoring.value_normalisers import IDENTITY, NORMALISERS, combine_normalisers
 
@@ -51,14 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME]",
         help=f"form by which values are compared in CVER and entity F1, of {' '.join(NORMALISERS)} [%(default)s]",
     )
-    add(
-        "--alignments",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="write the first system's alignments there: JSON lines where the name ends in .jsonl, otherwise text",
-    )
+    add_alignment_option(parser)
     add_resampling_options(parser)
     add("--json", type=Path, metavar="FILE", help="write the scores there; - for standard output")
     add("--markdown", action="store_true", help="print the tables in Markdown")
@@ -79,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     files, baseline = list_systems(arguments)
     plan = plan_of(arguments)
     test_set = read_test_set(arguments, files[0], may_be_blank=True)
-    languages = languages_of(test_set)
+    languages = name_languages(test_set.pairs)
     summaries = {}
     for file in [*files, *([baseline] if baseline else [])]:
         scores = score_understanding(read_hypotheses(file, test_set), test_set.references, plan)
@@ -108,15 +100,6 @@ def plan_of(arguments: argparse.Namespace) -> UnderstandingPlan:
     )
 
 
-def languages_of(test_set: TestSet) -> dict[str, list[int]]:
-    """Rows by language, ``fr`` for speech and annotation in French; none where no language is known."""
-    named = {}
-    for name, pair in test_set.pairs.items():
-        source, _, target = name.partition("-")
-        named[source if source == target else name] = pair.rows
-    return {} if list(named) == [WHOLE] else named
-
-
 def notes_of(test_set: TestSet) -> list[str]:
     """What a reader must know of the references; they are scored as they stand."""
     faults = {row: find_annotation_faults(text) for row, text in enumerate(test_set.references)}
@@ -125,28 +108,6 @@ def notes_of(test_set: TestSet) -> list[str]:
         return []
     named = f"{name_rows(map(test_set.number, faulty))} (counted from 0)"
     return [f"references that are not well annotated are read leniently: {named}, the first: {faults[faulty[0]][0]}"]
-
-
-def write_alignments(paths: list[Path], file: SystemFile, test_set: TestSet, scores: UnderstandingScores) -> None:
-    """Write a system's alignments, each file in the form that its name asks for."""
-    if not paths:
-        return
-    languages = {row: name for name, rows in languages_of(test_set).items() for row in rows}
-    rows = [
-        AlignedRow(
-            row,
-            test_set.names[row] if test_set.names else "",
-            languages.get(row, ""),
-            reference,
-            hypothesis,
-            test_set.number(row),
-        )
-        for row, (reference, hypothesis) in enumerate(
-            zip(test_set.references, read_hypotheses(file, test_set), strict=True)
-        )
-    ]
-    for path in paths:
-        write_whole(path, (write_json_lines if path.suffix == ".jsonl" else write_blocks)(scores, rows))
 
 
 def format_tables(systems: dict[str, dict[str, Any]], notes: list[str], markdown: bool) -> str:

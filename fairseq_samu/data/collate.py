@@ -15,6 +15,9 @@ key                       shape, dtype           meaning
 ``net_input.row_ids``     (B,) int64             as ``id``: seeds what masking draws for a row
 ``net_input.source_tokens``  (B, U) int64        pieces of the source text, padded (task "mt" alone, and then instead
                                                  of ``source``, ``features``, ``padding_mask`` and ``row_ids``)
+``net_input.source_adapters``  (B,) int64        number of the named adapter that each row takes through the speech
+                                                 encoder, -1 = none (absent where that has no named adapters)
+``net_input.target_adapters``  (B,) int64        the same of the decoder
 ``teacher``               (B, E) float32         target embeddings (absent without a teacher)
 ``language``              (B,) int64             index of the spoken language (absent without ``src_lang``)
 ``task``                  str                    what the targets are: "st", "asr", "mt", "slu" (absent without)
@@ -71,6 +74,8 @@ class Item:
         language: index of the spoken language, or None.
         target: what the model learns to write, or None.
         source_tokens: (U,) int64 pieces of a text to translate, or None where speech is read.
+        source_adapter: number of the speech encoder's named adapter, -1 for none; None where rows are not routed.
+        target_adapter: the same of the decoder.
     """
 
     index: int
@@ -81,6 +86,8 @@ class Item:
     language: int | None = None
     target: Target | None = None
     source_tokens: NDArray[np.int64] | None = None
+    source_adapter: int | None = None
+    target_adapter: int | None = None
 
 
 def pad(arrays: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
@@ -116,6 +123,9 @@ def collate(items: Sequence[Item | None]) -> dict[str, Any]:
         return {}
     ids = torch.tensor([item.index for item in rows], dtype=torch.int64)
     net_input, grid = _make_input(rows, ids)
+    for name in ("source_adapter", "target_adapter"):
+        if getattr(rows[0], name) is not None:
+            net_input[f"{name}s"] = torch.tensor([getattr(item, name) for item in rows], dtype=torch.int64)
     batch: dict[str, Any] = {
         "id": ids,
         "nsentences": len(rows),

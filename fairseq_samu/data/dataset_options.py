@@ -20,6 +20,7 @@ class DatasetOptions:
         max_audio_seconds: longer rows are left out of training.
         languages: rows of other languages are left out; none named: all are used.
         train_share: share of the training rows that is used.
+        train_minutes: minutes of training speech of each language that are used; 0 for all.
         sampling_alpha: balance of languages, see ``sampling.sample_epoch``.
         speed_factors: one is drawn a row and epoch.
         augment: changes a wave by draws from the generator, or None.
@@ -36,6 +37,7 @@ class DatasetOptions:
     max_audio_seconds: float = float("inf")
     languages: Sequence[str] = ()
     train_share: float = 1.0
+    train_minutes: float = 0.0
     sampling_alpha: float = 1.0
     speed_factors: Sequence[float] = (1.0,)
     augment: Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]] | None = field(default=None)

@@ -37,6 +37,7 @@ class Row:
         tgt_lang: language of ``tgt_text``.
         speaker: who speaks.
         parallel_id: rows of the same value say the same thing, in any language.
+        adapter: name of a model's adapter that the row goes through, such as a domain; empty for that of its language.
         extra: every other column, by name.
     """
 
@@ -50,6 +51,7 @@ class Row:
     tgt_lang: Optional[str] = None
     speaker: Optional[str] = None
     parallel_id: Optional[str] = None
+    adapter: Optional[str] = None
     extra: dict[str, str] = field(default_factory=dict)
 
 

@@ -225,7 +225,7 @@ class _Linter:
                 yield self._fault(row, name, rule, value, "Replace the character by a space.")
             if name in ("src_text", "tgt_text", "text") and not value.strip():
                 yield self._fault(row, name, "a text", value, "Fill it or remove the row.")
-            if name in ("id", "audio") and value != value.strip():
+            if name in ("id", "audio", "adapter") and value != value.strip():
                 yield self._fault(row, name, "free of white space at its ends", f"{value}|", "Remove the white space.")
             if name in ("src_lang", "tgt_lang", "lang") and not self._known(value):
                 mend = "Use a code of ISO 639 or mBART-50 such as `fr` or `fr_XX`, or accept it with --language."

@@ -60,6 +60,7 @@ class RowDataset(HostDataset):
         self.manifest = manifest
         self.targets = targets
         self.epoch = 1
+        self.adapters: dict[str, NDArray[np.int64]] = {}
         self.language_ids = np.asarray(manifest.language_ids, dtype=np.int64)
         self.rows = self._usable_rows(by_duration)
 
@@ -82,6 +83,19 @@ class RowDataset(HostDataset):
     def set_epoch(self, epoch: int) -> None:
         """Name the epoch that draws depend on, 1-based."""
         self.epoch = epoch
+
+    def use_adapters(self, **numbers: NDArray[np.int64]) -> None:
+        """Hand out with each row the named adapters that it goes through, from now on.
+
+        Args:
+            numbers: (R,) int64 for the rows of the manifest, as ``source_adapter``, ``target_adapter`` or both; see
+                ``collate.Item``.
+        """
+        self.adapters = numbers
+
+    def adapters_of(self, index: int) -> dict[str, int]:
+        """Named adapters that a row goes through, by the names of an item's fields; empty where rows are not routed."""
+        return {name: int(numbers[index]) for name, numbers in self.adapters.items()}
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -20,11 +20,11 @@ SHARE_STREAM = 14
 def select_rows(
     manifest: Manifest, options: DatasetOptions, rows: NDArray[np.int64], by_duration: bool = True
 ) -> NDArray[np.int64]:
-    """Choose rows by language, and those of a training set by duration and share.
+    """Choose rows by language, and those of a training set by duration, share and minutes.
 
     Args:
         manifest: rows.
-        options: languages, limits on duration, share.
+        options: languages, limits on duration, share, minutes.
         rows: (R,) int64 to choose from.
         by_duration: False where no speech is read.
 
@@ -42,7 +42,8 @@ def select_rows(
         rows = rows[np.isin(rows, of_languages)]
     if not options.training:
         return rows
-    return _share_of(manifest, _of_duration(manifest, rows, options) if by_duration else rows, options)
+    rows = _of_duration(manifest, rows, options) if by_duration else rows
+    return _minutes_of(manifest, _share_of(manifest, rows, options), options)
 
 
 def rows_of_languages(manifest: Manifest, languages: Collection[str]) -> NDArray[np.int64]:
@@ -113,14 +114,49 @@ def _share_of(manifest: Manifest, rows: NDArray[np.int64], options: DatasetOptio
     """Draw a share of each language's rows, at least one of each; a smaller share is part of every greater one."""
     if options.train_share >= 1.0:
         return rows
-    order = hash_to_integers(rows, (options.seed, SHARE_STREAM))
-    ids = np.asarray(manifest.language_ids, dtype=np.int64)
-    languages = ids[rows] if len(ids) else np.zeros(len(rows), dtype=np.int64)
     kept = []
-    for language in np.unique(languages):
-        places = np.flatnonzero(languages == language)
-        count = max(1, round(options.train_share * len(places)))
-        kept.append(places[np.argsort(order[places], kind="stable")[:count]])
+    for places in _draw_by_language(manifest, rows, options).values():
+        kept.append(places[: max(1, round(options.train_share * len(places)))])
     chosen = rows[np.sort(np.concatenate(kept))]
     logger.info(f"{manifest.path}: {len(chosen)} of {len(rows)} rows are used (train_share {options.train_share:g})")
     return chosen
+
+
+def _minutes_of(manifest: Manifest, rows: NDArray[np.int64], options: DatasetOptions) -> NDArray[np.int64]:
+    """Draw whole rows of each language up to so many minutes, at least one; fewer are part of more.
+
+    A manifest of texts alone has no minutes, and is used whole.
+    """
+    if not options.train_minutes or not len(manifest.n_frames):
+        return rows
+    samples = np.asarray(manifest.n_frames, dtype=np.int64)[rows]
+    budget = options.train_minutes * 60 * SAMPLE_RATE
+    kept, said, lacking = [], [], []
+    for language, places in _draw_by_language(manifest, rows, options).items():
+        count = max(1, int(np.searchsorted(np.cumsum(samples[places]), budget, side="right")))
+        kept.append(places[:count])
+        used = samples[kept[-1]].sum()
+        share = f"{count} of {len(places)}" if count < len(places) else f"all {count}"
+        said.append(f"{language} {used / SAMPLE_RATE / 60:.2f} min in {share} rows".strip())
+        if count == len(places) and used < budget:
+            lacking.append(f"{language or 'it'} has {used / SAMPLE_RATE / 60:.2f}")
+    chosen = rows[np.sort(np.concatenate(kept))]
+    logger.info(f"{manifest.path}: {', '.join(said)} are used (train_minutes {options.train_minutes:g})")
+    if lacking:
+        logger.warning(f"{manifest.path}: not {options.train_minutes:g} minutes: {', '.join(lacking)}")
+    return chosen
+
+
+def _draw_by_language(
+    manifest: Manifest, rows: NDArray[np.int64], options: DatasetOptions
+) -> dict[str, NDArray[np.int64]]:
+    """Places in ``rows`` of each language's rows, in the order in which they are drawn: that of a hash of the row."""
+    order = hash_to_integers(rows, (options.seed, SHARE_STREAM))
+    ids = np.asarray(manifest.language_ids, dtype=np.int64)
+    languages = ids[rows] if len(ids) else np.zeros(len(rows), dtype=np.int64)
+    drawn = {}
+    for language in np.unique(languages):
+        places = np.flatnonzero(languages == language)
+        name = manifest.languages[language] if len(ids) else ""
+        drawn[name] = places[np.argsort(order[places], kind="stable")]
+    return drawn

@@ -67,10 +67,7 @@ def collect_texts(
         ConfigError: a file is of an evaluation split by its name, or no text is left.
         ManifestError: a file cannot be read, or lacks the columns.
     """
-    held_out = [str(path) for path in paths if _EVALUATION & set(re.split(r"[^a-z]+", path.name.lower()))]
-    if held_out:
-        mend = "Train on texts that nothing is measured with."
-        raise ConfigError(explain("", "file", "of no evaluation split", ", ".join(held_out), mend))
+    require_training_texts(paths)
     unknown = [code for code in languages if canonical_language(code) is None]
     if unknown:
         mend = "Use codes of ISO 639 or mBART-50."
@@ -78,7 +75,7 @@ def collect_texts(
     wanted = {canonical_language(code) or "" for code in languages}
     texts: dict[str, None] = {}
     for path in paths:
-        rows = _read_table(path, columns, wanted) if path.suffix == ".tsv" else _read_lines(path)
+        rows = _read_table(path, columns, wanted) if path.suffix == ".tsv" else read_text_lines(path)
         texts.update(dict.fromkeys(" ".join(text.split()) for text in rows))
     texts.pop("", None)
     if not texts:
@@ -87,11 +84,23 @@ def collect_texts(
     return list(texts)
 
 
+def require_training_texts(paths: Sequence[Path]) -> None:
+    """Refuse files of evaluation splits, by their names.
+
+    Raises:
+        ConfigError: naming all of them.
+    """
+    held_out = [str(path) for path in paths if _EVALUATION & set(re.split(r"[^a-z]+", path.name.lower()))]
+    if held_out:
+        mend = "Train on texts that nothing is measured with."
+        raise ConfigError(explain("", "file", "of no evaluation split", ", ".join(held_out), mend))
+
+
 def _read_table(path: Path, columns: Sequence[str], languages: set[str]) -> Iterator[str]:
     header = scan_header(str(path))
     is_table = "audio" not in header and {"text", "lang"} <= set(header)
     found = ["text"] if is_table else [column for column in columns if column in header]
-    needed = [_language_of(column) for column in found] if languages else []
+    needed = [language_column(column) for column in found] if languages else []
     missing = list(columns) if not found else [column for column in needed if column not in header]
     if missing:
         mend = "Name others with --columns." if not found else "Leave --languages out."
@@ -101,11 +110,12 @@ def _read_table(path: Path, columns: Sequence[str], languages: set[str]) -> Iter
         if is_table and cells.get("split", "train") != "train":
             continue
         for column in found:
-            if not languages or canonical_language(cells[_language_of(column)] or "") in languages:
+            if not languages or canonical_language(cells[language_column(column)] or "") in languages:
                 yield cells[column] or ""
 
 
-def _language_of(column: str) -> str:
+def language_column(column: str) -> str:
+    """Name of the column with the language of a column's texts."""
     return _LANGUAGE_OF.get(column, f"{column}_lang")
 
 
@@ -114,7 +124,12 @@ def _cells(row: Row) -> dict[str, str | None]:
     return {**known, **row.extra}
 
 
-def _read_lines(path: Path) -> list[str]:
+def read_text_lines(path: Path) -> list[str]:
+    """Lines of a plain text.
+
+    Raises:
+        ManifestError: it is no UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -73,13 +73,14 @@ class SpeechTextDataset(RowDataset):
             teacher = self.teacher.lookup([self.text_of(int(index))])[0]
         language = int(self.language_ids[index]) if len(self.language_ids) else None
         target = self._target_of(int(index))
+        adapters = self.adapters_of(int(index))
         if self.cache is not None:
             key = self.key_of(int(index), speed)
             if key is None:
                 return None
             features = self.cache.get(key)
             samples = int(self.num_tokens(int(index)))
-            return Item(int(index), samples, None, features, teacher, language, target)
+            return Item(int(index), samples, None, features, teacher, language, target, **adapters)
         try:
             wave = self.read_wave(int(index), speed)
         except AudioError as error:
@@ -88,7 +89,7 @@ class SpeechTextDataset(RowDataset):
             logger.warning(f"skipped row {row.id}: {error}")
             return None
         source = wave.astype(np.float64) if self.options.double_waves else wave
-        return Item(int(index), len(wave), source, None, teacher, language, target)
+        return Item(int(index), len(wave), source, None, teacher, language, target, **adapters)
 
     def _target_of(self, index: int) -> Target | None:
         texts = self.targets

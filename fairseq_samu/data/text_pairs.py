@@ -122,7 +122,7 @@ class TextPairDataset(RowDataset):
         texts = self.texts
         target = Target(texts.task, texts.tag(index), texts.pad, texts.tokens(index))
         length = len(source) + (0 if target.tokens is None else len(target.tokens))
-        return Item(index, length, target=target, source_tokens=source)
+        return Item(index, length, target=target, source_tokens=source, **self.adapters_of(index))
 
     def use_cache(self, *arguments: Any) -> float:
         """There is no speech to cache: no seconds are spent."""

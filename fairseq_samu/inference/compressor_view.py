@@ -13,6 +13,7 @@ from fairseq_samu.checkpoints.trained_translator import read_trained_translator
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import CheckpointError, explain
 from fairseq_samu.inference.recordings import Batching, Recording, batch_recordings, pad_pieces
+from fairseq_samu.inference.requested_texts import Languages, RequestReader, Requests
 from fairseq_samu.inference.translator_building import TranslationModel, build_translator, build_vocabulary
 from fairseq_samu.models.compressor_options import ScheduledCompressor
 
@@ -48,12 +49,20 @@ class CompressorView:
         model: with a compressor that is in use.
         vocabulary: of its labels.
         device: where the model runs.
+        missing_adapter: for a model with named adapters, what a language without one gets: ``error``, ``base`` or
+            ``nearest``.
 
     Raises:
         CheckpointError: the model has none, or was saved before it began.
     """
 
-    def __init__(self, model: TranslationModel, vocabulary: Vocabulary, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        model: TranslationModel,
+        vocabulary: Vocabulary,
+        device: str | torch.device = "cpu",
+        missing_adapter: str = "error",
+    ) -> None:
         compressor = model.compressor
         if compressor is None:
             mend = "Train with --compressor."
@@ -65,14 +74,18 @@ class CompressorView:
         self.model = model.to(device).eval()
         self.vocabulary = vocabulary
         self.device = torch.device(device)
+        self.requests = RequestReader(model, vocabulary, missing_adapter)
 
     @classmethod
-    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> "CompressorView":
+    def load(
+        cls, path: str | Path, device: str | torch.device = "cpu", missing_adapter: str = "error"
+    ) -> "CompressorView":
         """Load a training checkpoint of a translation model.
 
         Args:
             path: the file; nothing else of the training machine is needed.
             device: where the model runs.
+            missing_adapter: see the class.
 
         Raises:
             CheckpointError: when it is missing, damaged, unsafe, of another model, or without a compressor in use.
@@ -81,7 +94,7 @@ class CompressorView:
         vocabulary = build_vocabulary(loaded.vocabulary)
         model = build_translator(loaded, vocabulary, str(path))
         try:
-            return cls(model, vocabulary, device)
+            return cls(model, vocabulary, device, missing_adapter)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
 
@@ -107,6 +120,7 @@ class CompressorView:
         root: str | Path | None = None,
         with_attention: bool = True,
         batch_seconds: float = 60.0,
+        adapters: Languages | None = None,
     ) -> Iterator[SeenCompression]:
         """Compress recordings.
 
@@ -115,16 +129,21 @@ class CompressorView:
             root: folder that relative paths start from.
             with_attention: compute the attention too, which takes room for S x T figures.
             batch_seconds: audio in one batch, with padding, in seconds.
+            adapters: languages or names of adapters, one for all or one for each recording; only models with named
+                adapters need them.
 
         Yields:
             What became of each, in no particular order.
 
         Raises:
             AudioError: naming the recording, when one cannot be read.
+            ConfigError: a language has no adapter.
         """
+        requests = Requests([], self.requests.spoken(len(recordings), adapters))
         for batch in batch_recordings(list(recordings), Batching(batch_seconds, WHOLE, root)):
             source, padding_mask = pad_pieces(batch, self.device)
-            inputs, found = self._run(source, padding_mask)
+            chosen = requests.adapters_of([piece.recording for piece in batch], self.device)
+            inputs, found = self._run(source, padding_mask, chosen)
             labels = inputs["labels"] if inputs.get("labels") is not None else inputs["logits"].argmax(dim=-1)
             attention = self.compressor.attention_weights(**inputs).float().cpu() if with_attention else None
             lengths = torch.logical_not(inputs["padding_mask"]).sum(dim=1).tolist()
@@ -140,7 +159,7 @@ class CompressorView:
                     attention=None if attention is None else attention[row, :count, :frames],
                 )
 
-    def _run(self, source: Tensor, padding_mask: Tensor) -> tuple[dict[str, Any], Any]:
+    def _run(self, source: Tensor, padding_mask: Tensor, adapters: dict[str, Tensor]) -> tuple[dict[str, Any], Any]:
         """Run the model, and give what its compressor took, by name, and handed out."""
         seen: list[tuple[dict[str, Any], Any]] = []
         parameters = inspect.signature(self.compressor.forward)
@@ -150,7 +169,7 @@ class CompressorView:
 
         handle = self.compressor.register_forward_hook(keep, with_kwargs=True)
         try:
-            self.model.encode_utterances(source, padding_mask)
+            self.model.encode_utterances(source, padding_mask, **adapters)
         finally:
             handle.remove()
         return seen[0]

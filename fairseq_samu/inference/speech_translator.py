@@ -1,29 +1,20 @@
 """Translations and transcripts of recordings, and translations of texts, by a trained model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from fairseq.sequence_generator import SequenceGenerator
 
+from fairseq_samu.checkpoints.adapter_files import read_adapters
 from fairseq_samu.checkpoints.trained_translator import read_trained_translator
-from fairseq_samu.data.audio import SAMPLE_RATE
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain
-from fairseq_samu.inference.recordings import (
-    Batching,
-    Piece,
-    Recording,
-    batch_recordings,
-    list_recordings,
-    pad_pieces,
-)
-from fairseq_samu.inference.texts import batch_texts
-from fairseq_samu.inference.translated_segments import Hypothesis, TranslatedSegment, join_texts
+from fairseq_samu.inference.adapter_merging import insert_adapters
+from fairseq_samu.inference.recordings import Batching, Recording, list_recordings
+from fairseq_samu.inference.requested_texts import Languages, RequestReader, Requests
+from fairseq_samu.inference.text_search import TextSearch
+from fairseq_samu.inference.translated_segments import TranslatedSegment, join_texts
 from fairseq_samu.inference.translator_building import TranslationModel, build_translator, build_vocabulary
-from fairseq_samu.models.beam_search_view import BeamSearchView
-from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 
 MAX_TOKENS = 200  # of a text; the default of `fairseq-generate --max-len-b`
 
@@ -42,6 +33,8 @@ class SpeechTranslator:
         device: where the model runs.
         batching: how recordings are read, cut and batched.
         max_tokens: longest text of a segment.
+        missing_adapter: for a model with named adapters, what a language without one gets: ``error``, ``base`` (none)
+            or ``nearest`` (that of the closest language).
 
     Example:
         >>> translator = SpeechTranslator.load("checkpoints/checkpoint_best.pt")  # doctest: +SKIP
@@ -57,6 +50,7 @@ class SpeechTranslator:
         device: str | torch.device = "cpu",
         batching: Batching | None = None,
         max_tokens: int = MAX_TOKENS,
+        missing_adapter: str = "error",
     ) -> None:
         self.model = model.to(device).eval()
         self.vocabulary = vocabulary
@@ -64,6 +58,7 @@ class SpeechTranslator:
         self.device = torch.device(device)
         self.batching = batching or Batching()
         self.max_tokens = max_tokens
+        self.requests = RequestReader(model, vocabulary, missing_adapter)
 
     @classmethod
     def load(
@@ -74,6 +69,8 @@ class SpeechTranslator:
         max_seconds: float = 20.0,
         root: str | Path | None = None,
         max_tokens: int = MAX_TOKENS,
+        missing_adapter: str = "error",
+        adapter_files: Sequence[str | Path] = (),
     ) -> "SpeechTranslator":
         """Load a training checkpoint.
 
@@ -84,16 +81,21 @@ class SpeechTranslator:
             max_seconds: longest segment, in seconds.
             root: folder that relative paths of recordings start from.
             max_tokens: longest text of a segment.
+            missing_adapter: see the class.
+            adapter_files: of `fairseq-samu adapters export`: named adapters that are put into the model.
 
         Raises:
-            CheckpointError: when it is missing, damaged, unsafe, or of another model.
+            CheckpointError: when it is missing, damaged, unsafe, or of another model, or an adapter is of another base.
+            ConfigError: when the name of an adapter is taken.
         """
         loaded = read_trained_translator(path)
+        if adapter_files:
+            loaded = insert_adapters(loaded, read_adapters([Path(file) for file in adapter_files]), str(path))
         vocabulary = build_vocabulary(loaded.vocabulary)
         model = build_translator(loaded, vocabulary, where=str(path))
         tasks = str(loaded.config.get("task", {}).get("tasks", "st")).split(",")
         batching = Batching(batch_seconds, max_seconds, root)
-        return cls(model, vocabulary, [task.strip() for task in tasks], device, batching, max_tokens)
+        return cls(model, vocabulary, [task.strip() for task in tasks], device, batching, max_tokens, missing_adapter)
 
     @property
     def languages(self) -> list[str]:
@@ -101,7 +103,12 @@ class SpeechTranslator:
         return self.vocabulary.languages
 
     def translate(
-        self, recordings: Sequence[Recording] | Recording, target_language: str | Sequence[str] = "en", beam: int = 5
+        self,
+        recordings: Sequence[Recording] | Recording,
+        target_language: Languages = "en",
+        beam: int = 5,
+        source_language: Languages | None = None,
+        adapter: Languages | None = None,
     ) -> list[str]:
         """Translate recordings.
 
@@ -110,19 +117,28 @@ class SpeechTranslator:
                 at 16 kHz in [-1, 1] as arrays or tensors; one alone is taken as a list of one.
             target_language: ISO or mBART-50 code of the texts, or one for each recording.
             beam: width of the search.
+            source_language: code of what is spoken, or one for each recording: chooses among named adapters of the
+                encoder, as ``target_language`` does of the decoder. Models without them need none.
+            adapter: name of the adapter that is taken instead, such as a domain's, or one for each recording.
 
         Returns:
             One text a recording, in the order of ``recordings``; those of segments with a space between them.
 
         Raises:
             AudioError: naming the recording, when one cannot be read or holds no samples.
-            ConfigError: a language has no tag, or the model was not trained to translate.
+            ConfigError: a language has no tag or adapter, or the model was not trained to translate.
         """
         self._require("st", "translate")
-        return [join_texts(found) for found in self.translate_segments(recordings, target_language, beam)]
+        segments = self.translate_segments(recordings, target_language, beam, 1, source_language, adapter)
+        return [join_texts(found) for found in segments]
 
     def transcribe(
-        self, recordings: Sequence[Recording] | Recording, language: str | Sequence[str], beam: int = 5
+        self,
+        recordings: Sequence[Recording] | Recording,
+        language: Languages,
+        beam: int = 5,
+        adapter: Languages | None = None,
+        ctc_weight: float = 0.0,
     ) -> list[str]:
         """Write down what recordings say, in the language they say it in.
 
@@ -130,40 +146,62 @@ class SpeechTranslator:
             recordings: see :meth:`translate`.
             language: ISO or mBART-50 code of what is spoken, or one for each recording.
             beam: width of the search.
+            adapter: see :meth:`translate`.
+            ctc_weight: of the head for CTC beside the decoder, from 0 to 1; as ``--ctc-decoding-weight``.
 
         Returns:
             As :meth:`translate`.
 
         Raises:
             AudioError: see :meth:`translate`.
-            ConfigError: a language has no tag, or the model was not trained to transcribe.
+            ConfigError: a language has no tag or adapter, the model was not trained to transcribe, or the weight is no
+                share or needs what the model lacks.
         """
         self._require("asr", "transcribe")
-        return [join_texts(found) for found in self.translate_segments(recordings, language, beam)]
+        if ctc_weight != 0 and not (0 < ctc_weight <= 1 and self.model.has_ctc and self.model.decoder is not None):
+            rule, mend = "from 0 to 1, and 0 for a model without both a decoder and a head for CTC", "Leave it out."
+            raise ConfigError(explain("", "ctc_weight", rule, ctc_weight, mend))
+        listed = list_recordings(recordings)
+        requests = self.requests.read(len(listed), language, language, adapter)
+        segments = self._search(beam, ctc_weight).write_segments(listed, requests, self.batching)
+        return [join_texts(found) for found in segments]
 
-    def transcribe_by_ctc(self, recordings: Sequence[Recording] | Recording) -> list[str]:
+    def transcribe_by_ctc(
+        self,
+        recordings: Sequence[Recording] | Recording,
+        language: Languages | None = None,
+        adapter: Languages | None = None,
+    ) -> list[str]:
         """Write down what recordings say by the head for CTC alone: its most probable path, without the decoder.
 
         Args:
             recordings: see :meth:`translate`.
+            language: code of what is spoken, which only a model with named adapters needs.
+            adapter: see :meth:`translate`.
 
         Returns:
             As :meth:`translate`.
 
         Raises:
             AudioError: see :meth:`translate`.
-            ConfigError: the model has no head for CTC, or was not trained to transcribe.
+            ConfigError: the model has no head for CTC, was not trained to transcribe, or has no adapter of a language.
         """
         self._require("asr", "transcribe")
         if not self.model.has_ctc:
             mend = "Use transcribe, or a checkpoint with a head for CTC."
             raise ConfigError(explain("", "model", "one with a head for CTC", "one without", mend))
         listed = list_recordings(recordings)
-        segments = self._collect(listed, [self.vocabulary.bos] * len(listed), self._ctc(), nbest=1)
+        requests = Requests([self.vocabulary.bos] * len(listed), self.requests.spoken(len(listed), language, adapter))
+        search = TextSearch.by_ctc(self.model, self.vocabulary, self.device)
+        segments = search.write_segments(listed, requests, self.batching)
         return [join_texts(found) for found in segments]
 
     def translate_texts(
-        self, texts: Sequence[str] | str, target_language: str | Sequence[str] = "en", beam: int = 5
+        self,
+        texts: Sequence[str] | str,
+        target_language: Languages = "en",
+        beam: int = 5,
+        adapter: Languages | None = None,
     ) -> list[str]:
         """Translate texts.
 
@@ -171,33 +209,28 @@ class SpeechTranslator:
             texts: plain text; one alone is taken as a list of one.
             target_language: see :meth:`translate`.
             beam: width of the search.
+            adapter: see :meth:`translate`.
 
         Returns:
             One text for each.
 
         Raises:
-            ConfigError: a text is empty, a language has no tag, or the model was not trained to translate texts.
+            ConfigError: a text is empty, a language has no tag or adapter, or the model was not trained to translate
+                texts.
         """
         self._require("mt", "translate texts")
         listed = [texts] if isinstance(texts, str) else list(texts)
-        tags = self._tags(target_language, len(listed))
-        found = [""] * len(listed)
-        generator, models = self._generator(beam)
-        for rows, tokens in batch_texts(listed, self.vocabulary):
-            prefix = torch.tensor([[tags[row]] for row in rows], device=self.device)
-            tokens = tokens.to(self.device)
-            # the host's generator counts its rows by `src_tokens`
-            sample = {"net_input": {"source_tokens": tokens, "src_tokens": tokens}}
-            for row, best in zip(rows, generator.generate(models, sample, prefix_tokens=prefix), strict=True):
-                found[row] = self.vocabulary.decode(best[0]["tokens"])
-        return found
+        requests = self.requests.read(len(listed), target_language, adapter=adapter, with_speech=False)
+        return self._search(beam).write_texts(listed, requests)
 
     def translate_segments(
         self,
         recordings: Sequence[Recording] | Recording,
-        target_language: str | Sequence[str] = "en",
+        target_language: Languages = "en",
         beam: int = 5,
         nbest: int = 1,
+        source_language: Languages | None = None,
+        adapter: Languages | None = None,
     ) -> list[list[TranslatedSegment]]:
         """Write the texts of every segment of recordings.
 
@@ -206,66 +239,25 @@ class SpeechTranslator:
             target_language: see :meth:`translate`.
             beam: width of the search.
             nbest: texts of each segment, at most ``beam``; a model for CTC alone has one.
+            source_language: see :meth:`translate`.
+            adapter: see :meth:`translate`.
 
         Returns:
             For each recording its segments in order; a recording of at most ``max_seconds`` is one segment.
 
         Raises:
             AudioError: see :meth:`translate`.
-            ConfigError: a language has no tag, or the numbers do not fit.
+            ConfigError: a language has no tag or adapter, or the numbers do not fit.
         """
         listed = list_recordings(recordings)
-        tags = self._tags(target_language, len(listed))
+        requests = self.requests.read(len(listed), target_language, source_language, adapter)
         if not 1 <= nbest <= beam:
             rule = "from 1 to beam"
             raise ConfigError(explain("", "nbest", rule, f"{nbest} with a beam of {beam}", "Widen the beam."))
-        return self._collect(listed, tags, self._generator(beam), nbest)
+        return self._search(beam).write_segments(listed, requests, self.batching, nbest)
 
-    def _collect(
-        self, recordings: list[Recording], tags: list[int], search: tuple[Any, list[Any]], nbest: int
-    ) -> list[list[TranslatedSegment]]:
-        """Texts of the segments of every recording, in order."""
-        found: list[list[TranslatedSegment]] = [[] for _ in recordings]
-        for piece, hypotheses in self._search(recordings, tags, search, nbest):
-            start, end = piece.segment.start / SAMPLE_RATE, piece.segment.end / SAMPLE_RATE
-            found[piece.recording].append(TranslatedSegment(start, end, hypotheses))
-        return [sorted(segments, key=lambda segment: segment.start_seconds) for segments in found]
-
-    def _search(
-        self, recordings: list[Recording], tags: list[int], search: tuple[Any, list[Any]], nbest: int
-    ) -> Iterator[tuple[Piece, list[Hypothesis]]]:
-        """Yield every segment with its best texts, in no particular order."""
-        generator, models = search
-        for batch in batch_recordings(recordings, self.batching):
-            source, padding_mask = pad_pieces(batch, self.device)
-            prefix = torch.tensor([[tags[piece.recording]] for piece in batch], device=self.device)
-            sample = {"net_input": {"source": source, "padding_mask": padding_mask}}
-            for piece, best in zip(batch, generator.generate(models, sample, prefix_tokens=prefix), strict=True):
-                yield piece, [self._hypothesis(one["tokens"], float(one["score"])) for one in best[:nbest]]
-
-    def _generator(self, beam: int) -> tuple[Any, list[Any]]:
-        """What finds texts, and the models it asks."""
-        vocabulary = self.vocabulary
-        if self.model.decoder is None:
-            return self._ctc()
-        views = [BeamSearchView(self.model)]
-        return SequenceGenerator(views, vocabulary.dictionary, beam_size=beam, max_len_b=self.max_tokens), views
-
-    def _ctc(self) -> tuple[Any, list[Any]]:
-        """What reads the head for CTC, and its model."""
-        vocabulary = self.vocabulary
-        return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids), [self.model]
-
-    def _hypothesis(self, tokens: torch.Tensor, score: float) -> Hypothesis:
-        return Hypothesis(self.vocabulary.decode(tokens), score)
-
-    def _tags(self, languages: str | Sequence[str], count: int) -> list[int]:
-        """Find the tag of every recording's text."""
-        listed = [languages] * count if isinstance(languages, str) else list(languages)
-        if len(listed) != count:
-            mend = "Name one language, or one for each recording."
-            raise ConfigError(explain("", "target_language", f"one, or {count} for {count}", len(listed), mend))
-        return [self.vocabulary.tag(language) for language in listed]
+    def _search(self, beam: int, ctc_weight: float = 0.0) -> TextSearch:
+        return TextSearch.by_decoder(self.model, self.vocabulary, self.device, beam, self.max_tokens, ctc_weight)
 
     def _require(self, task: str, verb: str) -> None:
         if task not in self.tasks:

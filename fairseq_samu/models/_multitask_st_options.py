@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from fairseq.dataclass import ChoiceEnum
 
 from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.models.adapter_options import AdapterOptions, find_adapter_faults
 from fairseq_samu.models.compressor_options import KINDS, CompressorOptions, find_compressor_faults
+from fairseq_samu.models.length_adapter_options import LengthAdapterOptions, find_length_adapter_faults
 from fairseq_samu.models.mbart_decoder import DECODER_GROUPS
 from fairseq_samu.models.speech_encoder_options import SpeechEncoderOptions, find_encoder_faults, parse_sizes
 from fairseq_samu.models.textual_encoder import TextConfig
@@ -14,17 +16,20 @@ from fairseq_samu.models.tuning import parse_tuned_groups
 GROUPS = (
     "feature_extractor",
     "encoder",
+    "encoder_adapters",
     "projection",
     "compressor",
+    "length_adapter",
     "local_to_global",
     "text_encoder",
     *DECODER_GROUPS,
+    "decoder_adapters",
 )
 COLLECTIONS = {"decoder": DECODER_GROUPS, "all": GROUPS[1:]}
 
 
 @dataclass
-class MultitaskStConfig(CompressorOptions, SpeechEncoderOptions):
+class MultitaskStConfig(AdapterOptions, CompressorOptions, LengthAdapterOptions, SpeechEncoderOptions):
     """Options of the model multitask_st."""
 
     without_speech: bool = field(
@@ -33,8 +38,8 @@ class MultitaskStConfig(CompressorOptions, SpeechEncoderOptions):
     text_path: str = field(
         default="",
         metadata={
-            "help": "checkpoint of this model whose vocabulary, textual encoder and decoder are taken, its projection "
-            "and compressor too where it has them"
+            "help": "checkpoint of this model whose vocabulary, textual encoder and decoder are taken, its projection, "
+            "compressor and length adapter too where it has them"
         },
     )
     text_config: str = field(
@@ -61,8 +66,8 @@ class MultitaskStConfig(CompressorOptions, SpeechEncoderOptions):
     tuned_groups: str = field(
         default="all",
         metadata={
-            "help": f"what is tuned, comma-separated: {', '.join(GROUPS)}; `decoder` stands for all of the decoder, "
-            "`all` for everything but the feature extractor"
+            "help": f"what is tuned, comma-separated: {', '.join(GROUPS)}; `decoder` stands for all of the decoder "
+            "but its adapters, `all` for everything but the feature extractor"
         },
     )
 
@@ -74,13 +79,15 @@ def validate(cfg: MultitaskStConfig) -> None:
         ConfigError: sizes, probabilities or groups are out of their range.
     """
     faults = [] if cfg.without_speech else find_encoder_faults(cfg, "multitask_st")
-    faults += find_compressor_faults(cfg, "multitask_st")
+    faults += find_compressor_faults(cfg, "multitask_st") + find_length_adapter_faults(cfg, "multitask_st")
+    faults += find_adapter_faults(cfg, "multitask_st")
 
     def check(name: str, holds: bool, rule: str) -> None:
         if not holds:
             option = f"--{name.replace('_', '-')}"
             faults.append(explain("multitask_st", name, rule, getattr(cfg, name), f"Set {option}."))
 
+    check("adapter_dim", not (cfg.without_speech and cfg.adapter_dim), "0 without an acoustic encoder")
     check("text_dropout", 0.0 <= cfg.text_dropout < 1.0, "a probability below 1")
     check("l2g_kernel", cfg.l2g_kernel >= 0, "0 or more")
     check("l2g_step", cfg.l2g_step >= 0, "0 or more")

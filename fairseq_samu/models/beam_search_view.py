@@ -1,6 +1,6 @@
 """A translation model as the host's sequence generator wants to see it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from fairseq_samu.models.mbart_decoder import EncodedUtterances, MBartDecoder
 from fairseq_samu.modules.decoder_attention import PastTokens
+from fairseq_samu.ops.ctc_prefix_scores import CtcFrames
+
+INPUTS = ("source", "padding_mask", "features", "source_tokens", "source_adapters", "target_adapters")
+"""Keys of a batch's ``net_input`` that a search hands to a model."""
 
 
 class Translator(Protocol):
@@ -33,10 +37,12 @@ class SearchedUtterances:
     Attributes:
         encoded: one row an utterance.
         beam: hypotheses of each utterance; they stand side by side.
+        ctc: what CTC says about each utterance, where it takes part.
     """
 
     encoded: EncodedUtterances
     beam: int = 1
+    ctc: CtcFrames | None = None
 
     def reorder(self, order: Tensor) -> "SearchedUtterances":
         """Follow the search to its next hypotheses.
@@ -54,7 +60,10 @@ class SearchedUtterances:
             utterances, beam = rows, 1
         count = self.encoded.layers[0][0].size(0)
         unchanged = len(utterances) == count and bool((utterances == torch.arange(count, device=order.device)).all())
-        return SearchedUtterances(self.encoded if unchanged else self.encoded.select(utterances), beam)
+        if unchanged:
+            return replace(self, beam=beam)
+        ctc = None if self.ctc is None else self.ctc.select(utterances)
+        return SearchedUtterances(self.encoded.select(utterances), beam, ctc)
 
 
 class SearchEncoder(nn.Module):
@@ -70,9 +79,8 @@ class SearchEncoder(nn.Module):
 
     def forward_torchscript(self, net_input: dict[str, Tensor]) -> SearchedUtterances:
         """Encode a batch, under the name by which the host asks for it."""
-        names = ("source", "padding_mask", "features", "source_tokens")
         return SearchedUtterances(
-            self.model.encode_utterances(**{name: net_input[name] for name in names if name in net_input})
+            self.model.encode_utterances(**{name: net_input[name] for name in INPUTS if name in net_input})
         )
 
     def reorder_encoder_out(self, encoder_out: SearchedUtterances, new_order: Tensor) -> SearchedUtterances:

@@ -14,7 +14,7 @@ from fairseq_samu.ops.ctc_alignment import align_labels
 from fairseq_samu.ops.ctc_best_path import find_best_paths
 from fairseq_samu.ops.ctc_prefix_beam_search import BeamOptions, CtcHypothesis, search_prefixes
 
-INPUTS = ("source", "padding_mask", "features")
+INPUTS = ("source", "padding_mask", "features", "source_adapters")
 BLANK, PAD, EOS = 0, 1, 2  # of the host's dictionaries, whose `<s>` serves as the blank
 Hypotheses = list[list[dict[str, Tensor]]]
 

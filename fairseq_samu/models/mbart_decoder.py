@@ -13,6 +13,7 @@ from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.modules.decoder_attention import PastTokens
 from fairseq_samu.modules.decoder_layer import DecoderLayer
 from fairseq_samu.modules.fast_linear import use_fast_products
+from fairseq_samu.modules.named_adapters import AdaptedRows
 from fairseq_samu.modules.transformer_layer import ACTIVATIONS, valid_keys
 from fairseq_samu.ops.fast_products import linear
 
@@ -87,16 +88,34 @@ class EncodedUtterances:
     Attributes:
         layers: keys and values (B, heads, T, D / heads) of each decoder layer.
         mask: (B, 1, 1, T) bool, True = may be attended to, or None where nothing is padded.
+        adapters: (B,) int64, number of the decoder's adapter of each utterance, -1 for none; None for none of all.
     """
 
-    def __init__(self, layers: Sequence[tuple[Tensor, ...]], mask: Tensor | None) -> None:
+    def __init__(
+        self, layers: Sequence[tuple[Tensor, ...]], mask: Tensor | None, adapters: Tensor | None = None
+    ) -> None:
         self.layers = layers
         self.mask = mask
+        self.adapters = adapters
+        self._rows: dict[int, AdaptedRows] = {}
 
     def select(self, utterances: Tensor) -> "EncodedUtterances":
         """Keep the utterances of ``utterances`` (B',) int64, in that order."""
         layers = [tuple(part.index_select(0, utterances) for part in layer) for layer in self.layers]
-        return EncodedUtterances(layers, None if self.mask is None else self.mask.index_select(0, utterances))
+        others = (None if part is None else part.index_select(0, utterances) for part in (self.mask, self.adapters))
+        return EncodedUtterances(layers, *others)
+
+    def adapted_rows(self, num_rows: int) -> AdaptedRows | None:
+        """Sort rows by their adapter, when the hypotheses of an utterance stand side by side in R rows.
+
+        They are sorted once, not in every step of a search.
+        """
+        if self.adapters is None:
+            return None
+        if num_rows not in self._rows:
+            beam = num_rows // len(self.adapters)
+            self._rows[num_rows] = AdaptedRows.of(self.adapters.repeat_interleave(beam))
+        return self._rows[num_rows]
 
 
 class MBartDecoder(nn.Module):
@@ -134,10 +153,16 @@ class MBartDecoder(nn.Module):
         self.layer_norm = nn.LayerNorm(config.dim)
         use_fast_products(self)
 
-    def project_frames(self, frames: Tensor, padding_mask: Tensor) -> EncodedUtterances:
-        """Prepare (B, T, D) frames with their (B, T) mask, True = padding, for attention in every layer."""
+    def project_frames(self, frames: Tensor, padding_mask: Tensor, adapters: Tensor | None = None) -> EncodedUtterances:
+        """Prepare frames for attention in every layer.
+
+        Args:
+            frames: (B, T, D).
+            padding_mask: (B, T) bool, True = padding.
+            adapters: (B,) int64, see :class:`EncodedUtterances`.
+        """
         layers = [layer.encoder_attn.project_frames(frames) for layer in self.decoder_layers()]
-        return EncodedUtterances(layers, valid_keys(padding_mask) if bool(padding_mask.any()) else None)
+        return EncodedUtterances(layers, valid_keys(padding_mask) if bool(padding_mask.any()) else None, adapters)
 
     def forward(
         self, tokens: Tensor, encoded: EncodedUtterances, past: list[PastTokens] | None = None, position: int = 0
@@ -165,8 +190,9 @@ class MBartDecoder(nn.Module):
         positions = self.embed_positions.weight[position + POSITION_OFFSET : end + POSITION_OFFSET]
         x = self.layernorm_embedding(self._embed(tokens) * self.scale + positions)
         x = F.dropout(x, self.config.dropout, self.training)
+        rows = encoded.adapted_rows(tokens.size(0))
         for index, (layer, (keys, values)) in enumerate(zip(self.decoder_layers(), encoded.layers, strict=True)):
-            x = layer(x, keys, values, encoded.mask, past[index] if past is not None else None)
+            x = layer(x, keys, values, encoded.mask, past[index] if past is not None else None, rows)
         return self.layer_norm(x)
 
     def _embed(self, tokens: Tensor) -> Tensor:

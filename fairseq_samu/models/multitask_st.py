@@ -9,13 +9,22 @@ from torch import Tensor, nn
 
 from fairseq_samu.errors import ConfigError, explain
 from fairseq_samu.models._multitask_st_options import COLLECTIONS, GROUPS, MultitaskStConfig, validate
+from fairseq_samu.models.adapter_options import (
+    ADAPTER_MARK,
+    add_adapters,
+    expand_groups,
+    group_adapter,
+    list_adapters,
+    tuned_adapter_groups,
+)
 from fairseq_samu.models.compressor_options import build_compressor
+from fairseq_samu.models.length_adapter_options import build_length_adapter
 from fairseq_samu.models.mbart_decoder import EncodedUtterances, MBartDecoder
 from fairseq_samu.models.speech_encoder import SpeechEncoder, SpeechEncoderOutput
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder, parse_sizes
 from fairseq_samu.models.speech_model import SpeechModel
 from fairseq_samu.models.textual_encoder import ExtractorConfig, TextConfig, TextualEncoder
-from fairseq_samu.models.tuning import parse_tuned_groups, set_training, tune_only
+from fairseq_samu.models.tuning import group_parameters, parse_tuned_groups, set_training, tune_only
 from fairseq_samu.modules.fast_linear import use_fast_products
 from fairseq_samu.ops.fast_products import linear
 
@@ -30,7 +39,7 @@ class MultitaskOutput:
         output_weight: (V, D) float of the output layer, tied to embeddings and CTC head.
         ctc_logits: (B, T, V) float; None for text.
         padding_mask: (B, T) bool, True = padding, of ``ctc_logits``; None for text.
-        compressed: (B, S, D) float, what enters the textual encoder: compressed frames or scaled embeddings.
+        compressed: (B, S, D) float, what enters the textual encoder: shortened frames or scaled embeddings.
         states: (B, S, D) float, what leaves it, zero at padding.
         state_mask: (B, S) bool, True = padding, of both.
     """
@@ -59,8 +68,9 @@ class MultitaskOutput:
 class MultitaskStModel(SpeechModel):
     """Acoustic encoder, projection, CTC head, length compressor, textual encoder (where text enters), decoder.
 
-    Source: section 3 of arXiv:2311.03810. The CTC head is the token embedding, so is the output layer. What is
-    frozen stays in evaluation mode, and so does an acoustic encoder that rests.
+    Source: section 3 of arXiv:2311.03810. The CTC head is the token embedding, so is the output layer. A length adapter
+    behind the compressor, or in its place, is an option of ours. What is frozen stays in evaluation mode, and so does
+    an acoustic encoder that rests.
 
     Args:
         cfg: options.
@@ -84,14 +94,20 @@ class MultitaskStModel(SpeechModel):
         self.pad, self.blank = pad, blank
         self.encoder_freeze_updates = cfg.encoder_freeze_updates
         self.encoder = encoder  # type: ignore[assignment]
+        self.adapter_names = list_adapters(cfg)
+        if encoder is not None:
+            add_adapters(cfg, "encoder", encoder.transformer_layers(), encoder.dim)
         self.projection = nn.Linear(encoder.dim, sizes.dim) if encoder is not None else None
         self.compressor = build_compressor(cfg, sizes.dim) if encoder is not None else None
+        self.length_adapter = build_length_adapter(cfg, sizes.dim) if encoder is not None else None
         extractor = ExtractorConfig(cfg.l2g_kernel, cfg.l2g_step, str(cfg.l2g_norm))
         self.text_encoder = TextualEncoder(sizes, extractor, cfg.text_dropout)
         self.decoder = MBartDecoder(sizes.decoder(vocabulary_size, cfg.text_dropout), pad)
+        add_adapters(cfg, "decoder", self.decoder.layers, sizes.dim)
         use_fast_products(self)
+        self._group_order = expand_groups(cfg, GROUPS)
         tuned = parse_tuned_groups(cfg.tuned_groups, dict.fromkeys(GROUPS), COLLECTIONS)
-        tune_only(self.parameter_groups(), tuned)
+        tune_only(self.parameter_groups(), tuned_adapter_groups(cfg, tuned))
         self._freeze_layers(cfg.num_tuned_layers)
 
     @classmethod
@@ -105,18 +121,21 @@ class MultitaskStModel(SpeechModel):
     # ---- groups ---------------------------------------------------------------------------------------------------
 
     def _freeze_layers(self, num_tuned: int) -> None:
-        """Freeze all of the acoustic encoder below its last layers."""
+        """Freeze all of the acoustic encoder but its adapters below its last layers."""
         if self.encoder is None or num_tuned < 0:
             return
         first = max(self.encoder.num_layers - num_tuned, 0)
         tuned = {f"layer.{index}" for index in range(first, self.encoder.num_layers)}
         tuned |= {"final_norm"} if num_tuned else set()
         for name, parameter in self.encoder.named_parameters():
-            parameter.requires_grad = parameter.requires_grad and self.encoder.group_of(name) in tuned
+            if ADAPTER_MARK not in name:
+                parameter.requires_grad = parameter.requires_grad and self.encoder.group_of(name) in tuned
 
     def group_of(self, name: str) -> str:
-        """Name the group of a parameter, one of :data:`GROUPS`."""
+        """Name the group of a parameter, one of :data:`GROUPS`; of a named adapter such as ``encoder_adapters.be``."""
         part, _, rest = name.partition(".")
+        if part in ("encoder", "decoder") and ADAPTER_MARK in rest:
+            return group_adapter(part, rest)
         if part == "decoder":
             return MBartDecoder.group_of(rest)
         if part == "encoder":
@@ -125,10 +144,7 @@ class MultitaskStModel(SpeechModel):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the names that tables and options use, from input to output."""
-        groups: dict[str, list[nn.Parameter]] = {group: [] for group in GROUPS}
-        for name, parameter in self.named_parameters():
-            groups[self.group_of(name)].append(parameter)
-        return {group: parameters for group, parameters in groups.items() if parameters}
+        return group_parameters(self, self.group_of, self._group_order)
 
     def probed_parameters(self) -> dict[str, list[tuple[int, nn.Parameter]]]:
         """Parameters on which gradients of tasks are compared: output projections of self-attention by module, layer.
@@ -173,7 +189,7 @@ class MultitaskStModel(SpeechModel):
     # ---- forward --------------------------------------------------------------------------------------------------
 
     def encode_speech(self, encoded: SpeechEncoderOutput) -> MultitaskOutput:
-        """Project, compress and encode frames of the acoustic encoder; the output is without ``hidden``."""
+        """Project, shorten and encode frames of the acoustic encoder; the output is without ``hidden``."""
         assert self.projection is not None
         frames = self.projection(encoded.frames)
         weight = self.decoder.embed_tokens.weight
@@ -182,6 +198,8 @@ class MultitaskStModel(SpeechModel):
         if self.compressor is not None:
             found = self.compressor(frames, logits, encoded.padding_mask)
             compressed, mask = found.frames, found.padding_mask
+        if self.length_adapter is not None:
+            compressed, mask = self.length_adapter(compressed, mask)
         states = self.text_encoder(compressed, mask)
         return MultitaskOutput(None, weight, logits, encoded.padding_mask, compressed, states, mask)
 
@@ -205,10 +223,16 @@ class MultitaskStModel(SpeechModel):
         padding_mask: Optional[Tensor] = None,
         features: Optional[Tensor] = None,
         source_tokens: Optional[Tensor] = None,
+        source_adapters: Optional[Tensor] = None,
+        target_adapters: Optional[Tensor] = None,
     ) -> EncodedUtterances:
         """Prepare speech or text for a search by the decoder; see :meth:`forward`."""
-        output = self(source, padding_mask, None, features, None, source_tokens)
-        return self.decoder.project_frames(output.states, output.state_mask)
+        output = self(source, padding_mask, None, features, None, source_tokens, source_adapters)
+        return self.project_output(output, target_adapters)
+
+    def project_output(self, output: MultitaskOutput, target_adapters: Optional[Tensor] = None) -> EncodedUtterances:
+        """As :meth:`encode_utterances`, of what :meth:`forward` has handed out."""
+        return self.decoder.project_frames(output.states, output.state_mask, target_adapters)
 
     def forward(
         self,
@@ -218,6 +242,8 @@ class MultitaskStModel(SpeechModel):
         features: Optional[Tensor] = None,
         prev_output_tokens: Optional[Tensor] = None,
         source_tokens: Optional[Tensor] = None,
+        source_adapters: Optional[Tensor] = None,
+        target_adapters: Optional[Tensor] = None,
     ) -> MultitaskOutput:
         """Encode speech or text, and decode where target texts are given.
 
@@ -229,6 +255,9 @@ class MultitaskStModel(SpeechModel):
             prev_output_tokens: (B, U) int64, what the decoder has written before each target token; None leaves it
                 out.
             source_tokens: (B, U') int64 pieces of source texts, padded; they take the place of speech.
+            source_adapters: (B,) int64, place in ``adapter_names`` of the acoustic encoder's adapter of each row, -1
+                for none; texts have no use for it.
+            target_adapters: likewise of the decoder's.
 
         Returns:
             Decoder states, logits for CTC, what enters and leaves the textual encoder.
@@ -236,8 +265,7 @@ class MultitaskStModel(SpeechModel):
         if source_tokens is not None:
             output = self.encode_text(source_tokens)
         else:
-            output = self.encode_speech(self.encode(source, padding_mask, row_ids, features))
+            output = self.encode_speech(self.encode(source, padding_mask, row_ids, features, adapters=source_adapters))
         if prev_output_tokens is not None:
-            encoded = self.decoder.project_frames(output.states, output.state_mask)
-            output.hidden = self.decoder(prev_output_tokens, encoded)
+            output.hidden = self.decoder(prev_output_tokens, self.project_output(output, target_adapters))
         return output

@@ -1,15 +1,15 @@
 """The one interface behind which every speech encoder stands."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from fairseq_samu.models.encoder_configs import EncoderConfig
-from fairseq_samu.models.training_draws import MaskingOptions, TrainingDraws
+from fairseq_samu.models.encoder_stages import EncoderStages
+from fairseq_samu.models.training_draws import TrainingDraws
+from fairseq_samu.modules.named_adapters import AdaptedRows
 from fairseq_samu.modules.transformer_layer import valid_keys
 
 STEADY_SAMPLES = 320_000  # 20 s, many frames of any encoder, and a multiple of their distance
@@ -31,33 +31,11 @@ class SpeechEncoderOutput:
     layers: list[Tensor] = field(default_factory=list)
 
 
-class SpeechEncoder(nn.Module, ABC):
+class SpeechEncoder(EncoderStages):
     """Turns waves into frames.
 
     Every encoder gives the same for a padded batch as for each row alone, whatever stands in the padding.
-
-    Attributes:
-        dim: features D of a frame.
-        feature_dim: features C of the convolutions' output.
-        num_layers: transformer layers.
-        layerdrop: probability of skipping a layer in training.
-        masking: random masking in training.
-        checkpoint_activations: recompute the layers' activations in the backward pass, to save memory.
-
-    Args:
-        config: sizes and training options that all families share.
     """
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.dim = config.dim
-        self.feature_dim = config.dim
-        self.num_layers = config.num_layers
-        self.layerdrop = config.layerdrop
-        self.checkpoint_activations = config.checkpoint_activations
-        self.masking = MaskingOptions(
-            config.mask_time_prob, config.mask_time_length, config.mask_channel_prob, config.mask_channel_length
-        )
 
     def forward(
         self,
@@ -65,6 +43,7 @@ class SpeechEncoder(nn.Module, ABC):
         padding_mask: Tensor | None = None,
         draws: TrainingDraws | None = None,
         return_layers: bool = False,
+        adapters: Tensor | None = None,
     ) -> SpeechEncoderOutput:
         """Encode waves.
 
@@ -73,6 +52,8 @@ class SpeechEncoder(nn.Module, ABC):
             padding_mask: (B, N) bool, True = padding (at the end of rows), or None where nothing is padded.
             draws: seeds of masking and layerdrop, given in training alone; None for neither.
             return_layers: hand out the output of every layer too.
+            adapters: (B,) int64, number of the named adapter that each row goes through in every layer, -1 for none;
+                None for none of all.
 
         Returns:
             Frames with their mask.
@@ -81,7 +62,7 @@ class SpeechEncoder(nn.Module, ABC):
             AudioError: when a row is longer than the encoder's positions reach.
         """
         features, frames_mask = self.extract_features(source, padding_mask)
-        return self.encode_features(features, frames_mask, draws, return_layers)
+        return self.encode_features(features, frames_mask, draws, return_layers, adapters)
 
     @abstractmethod
     def extract_features(self, source: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -121,6 +102,7 @@ class SpeechEncoder(nn.Module, ABC):
         padding_mask: Tensor,
         draws: TrainingDraws | None = None,
         return_layers: bool = False,
+        adapters: Tensor | None = None,
     ) -> SpeechEncoderOutput:
         """Run everything behind the convolutions.
 
@@ -129,49 +111,29 @@ class SpeechEncoder(nn.Module, ABC):
             padding_mask: (B, T) bool, True = padding.
             draws: as in :meth:`forward`.
             return_layers: as in :meth:`forward`.
+            adapters: as in :meth:`forward`.
 
         Returns:
             Frames with their mask.
         """
         x = self.embed_features(features, padding_mask, draws)
-        return self._run_from(0, x, padding_mask, draws, return_layers)
+        return self._run_from(0, x, padding_mask, draws, return_layers, adapters)
 
     def _run_from(
-        self, first: int, x: Tensor, padding_mask: Tensor, draws: TrainingDraws | None, return_layers: bool
+        self,
+        first: int,
+        x: Tensor,
+        padding_mask: Tensor,
+        draws: TrainingDraws | None,
+        return_layers: bool,
+        adapters: Tensor | None,
     ) -> SpeechEncoderOutput:
         """Run the layers from ``first`` on and the final norm over (B, T, D)."""
         mask = padding_mask if bool(padding_mask.any()) else None
-        x, layers = self.run_layers(x, mask, draws, return_layers, first)
+        x, layers = self.run_layers(x, mask, draws, return_layers, first, None, adapters)
         return SpeechEncoderOutput(zero_padding(self.normalise(x), mask), padding_mask, layers)
 
     # ---- stages: what is constant can be computed once --------------------------------------------------------------
-
-    @property
-    def whole_stage(self) -> int:
-        """The stage at which nothing is left to do: features are frames."""
-        return self.num_layers + 1
-
-    def first_tuned_stage(self) -> int:
-        """The lowest part that is tuned: 0 in front of the layers, then the layer, their number for the final norm.
-
-        Returns:
-            A stage, see :meth:`run_to_stage`; :attr:`whole_stage` where nothing is tuned.
-        """
-        stages = [self.whole_stage]
-        for name, parameter in self.named_parameters():
-            if parameter.requires_grad:
-                group = self.group_of(name)
-                layer = group.removeprefix("layer.")
-                stages.append(int(layer) if layer.isdigit() else self.num_layers if group == "final_norm" else 0)
-        return min(stages)
-
-    def constant_stage(self) -> int | None:
-        """The last stage whose features are the same in every update; None where the convolutions are tuned."""
-        names = dict(self.named_parameters())
-        if any(names[name].requires_grad for name in self.parameter_groups()["feature_extractor"]):
-            return None
-        drawn = self.masking.time_prob > 0 or self.masking.channel_prob > 0 or self.layerdrop > 0
-        return 0 if drawn else self.first_tuned_stage()
 
     def run_to_stage(self, source: Tensor, padding_mask: Tensor | None, stage: int) -> tuple[Tensor, Tensor]:
         """Run the part of the encoder in front of a stage, without any draw.
@@ -201,6 +163,7 @@ class SpeechEncoder(nn.Module, ABC):
         stage: int,
         draws: TrainingDraws | None = None,
         return_layers: bool = False,
+        adapters: Tensor | None = None,
     ) -> SpeechEncoderOutput:
         """Run the part of the encoder behind a stage.
 
@@ -210,16 +173,17 @@ class SpeechEncoder(nn.Module, ABC):
             stage: of the features.
             draws: as in :meth:`forward`.
             return_layers: hand out the input of the first layer that runs, and the output of each.
+            adapters: as in :meth:`forward`.
 
         Returns:
             Frames with their mask.
         """
         features = features.to(next(self.parameters()).dtype)
         if stage == 0:
-            return self.encode_features(features, padding_mask, draws, return_layers)
+            return self.encode_features(features, padding_mask, draws, return_layers, adapters)
         if stage == self.whole_stage:
             return SpeechEncoderOutput(features, padding_mask)
-        return self._run_from(stage, features, padding_mask, draws, return_layers)
+        return self._run_from(stage, features, padding_mask, draws, return_layers, adapters)
 
     @abstractmethod
     def count_frames(self, num_samples: Tensor) -> Tensor:
@@ -231,31 +195,6 @@ class SpeechEncoder(nn.Module, ABC):
         first, last = self.count_frames(torch.tensor([STEADY_SAMPLES, 2 * STEADY_SAMPLES])).tolist()
         return round(STEADY_SAMPLES / (last - first))
 
-    @abstractmethod
-    def transformer_layers(self) -> nn.ModuleList:
-        """Layers in their order; each is a ``TransformerLayer`` with places for adapters."""
-
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """Plain JSON with ``family`` and every size that :func:`build_speech_encoder` needs to build the like."""
-
-    @abstractmethod
-    def group_of(self, name: str) -> str:
-        """Name the group of a parameter: ``feature_extractor``, ``embedding``, ``layer.N`` or ``final_norm``."""
-
-    def parameter_groups(self) -> dict[str, list[str]]:
-        """Sort the names of all parameters into groups, from the input to the output.
-
-        Returns:
-            ``feature_extractor`` (convolutions that read the wave or its spectrogram), ``embedding`` (what stands
-            between them and the layers), ``layer.0`` ..., ``final_norm`` where there is one.
-        """
-        order = ["feature_extractor", "embedding", *(f"layer.{i}" for i in range(self.num_layers)), "final_norm"]
-        groups: dict[str, list[str]] = {group: [] for group in order}
-        for name, _ in self.named_parameters():
-            groups[self.group_of(name)].append(name)
-        return {group: names for group, names in groups.items() if names}
-
     def run_layers(
         self,
         x: Tensor,
@@ -264,6 +203,7 @@ class SpeechEncoder(nn.Module, ABC):
         return_layers: bool,
         first: int = 0,
         end: int | None = None,
+        adapters: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
         """Send frames through the transformer layers.
 
@@ -274,18 +214,20 @@ class SpeechEncoder(nn.Module, ABC):
             return_layers: collect the input of the first and the output of every layer.
             first: layer to begin with.
             end: layer to stop in front of; None for the last layer's end.
+            adapters: as in :meth:`forward`.
 
         Returns:
             (B, T, D) and the list of (B, T, D), zero at padding.
         """
         attention_mask = None if padding_mask is None else valid_keys(padding_mask)
+        rows = None if adapters is None else AdaptedRows.of(adapters)  # once for all layers
         collected = [x] if return_layers else []
         for index, layer in list(enumerate(self.transformer_layers()))[first:end]:
             if draws is None or draws.keeps_layer(index, self.layerdrop):
                 if self.checkpoint_activations and torch.is_grad_enabled():
-                    x = checkpoint(layer, x, attention_mask, use_reentrant=False)
+                    x = checkpoint(layer, x, attention_mask, rows, use_reentrant=False)
                 else:
-                    x = layer(x, attention_mask)
+                    x = layer(x, attention_mask, rows)
             if return_layers:
                 collected.append(x)
         return x, [zero_padding(states, padding_mask) for states in collected]

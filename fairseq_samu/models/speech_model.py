@@ -13,6 +13,9 @@ from fairseq_samu.models.training_draws import TrainingDraws
 class SpeechModel(BaseFairseqModel):
     """Base of the models.
 
+    Attributes:
+        adapter_names: names of adapters that a batch chooses among row by row, in the order of their numbers.
+
     Args:
         cfg: options, with ``seed``.
     """
@@ -23,6 +26,7 @@ class SpeechModel(BaseFairseqModel):
         super().__init__()
         self.seed = cfg.seed if isinstance(cfg.seed, int) else 1
         self.num_updates = 0
+        self.adapter_names: list[str] = []
 
     def set_num_updates(self, num_updates: int) -> None:
         """Told by the trainer before each update, after it has switched to training mode."""
@@ -59,6 +63,7 @@ class SpeechModel(BaseFairseqModel):
         row_ids: Optional[Tensor] = None,
         features: Optional[Tensor] = None,
         return_layers: bool = False,
+        adapters: Optional[Tensor] = None,
     ) -> SpeechEncoderOutput:
         """Encode utterances.
 
@@ -68,6 +73,7 @@ class SpeechModel(BaseFairseqModel):
             row_ids: (B,) int64 numbers that seed the masking of each row; None for no masking.
             features: (B, T, C or D) output of the same encoder at ``feature_stage``, computed before.
             return_layers: hand out the layers that run, too.
+            adapters: (B,) int64, place in ``adapter_names`` of each row's adapter, -1 for none; None for none of all.
 
         Returns:
             Frames with their mask.
@@ -75,8 +81,8 @@ class SpeechModel(BaseFairseqModel):
         draws = None if self.encoder_rests else self.draws_of(row_ids)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.encoder_rests):
             if features is None:
-                return self.encoder(source, padding_mask, draws, return_layers)
+                return self.encoder(source, padding_mask, draws, return_layers, adapters)
             if padding_mask is None:
                 padding_mask = torch.zeros(features.shape[:2], dtype=torch.bool, device=features.device)
             stage = self.feature_stage or 0
-            return self.encoder.run_from_stage(features, padding_mask, stage, draws, return_layers)
+            return self.encoder.run_from_stage(features, padding_mask, stage, draws, return_layers, adapters)

@@ -1,6 +1,6 @@
 """What of a model is tuned and what is frozen, as a table."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from torch import nn
@@ -54,6 +54,25 @@ def mark_groups(groups: Mapping[str, Sequence[nn.Parameter]]) -> None:
         for parameter in parameters:
             parameter.group_name = name  # type: ignore[attr-defined]
             parameter.param_group = name  # type: ignore[attr-defined]
+
+
+def group_parameters(
+    model: nn.Module, group_of: Callable[[str], str], order: Iterable[str]
+) -> dict[str, list[nn.Parameter]]:
+    """Sort the parameters of a model into groups.
+
+    Args:
+        model: whose parameters they are.
+        group_of: names the group of a parameter's name.
+        order: all groups that there may be.
+
+    Returns:
+        Parameters of each group that has any, in that order.
+    """
+    groups: dict[str, list[nn.Parameter]] = {group: [] for group in order}
+    for name, parameter in model.named_parameters():
+        groups[group_of(name)].append(parameter)
+    return {group: parameters for group, parameters in groups.items() if parameters}
 
 
 def parse_tuned_groups(text: str, groups: Mapping[str, object], collections: Mapping[str, Sequence[str]]) -> set[str]:

@@ -4,13 +4,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fairseq_samu.modules.decoder_attention import CausalSelfAttention, CrossAttention, PastTokens
+from fairseq_samu.modules.named_adapters import AdaptedRows, adapt
 from fairseq_samu.modules.transformer_layer import ACTIVATIONS
 
 
 class DecoderLayer(nn.Module):
     """Self-attention, attention to the frames and feed-forward network, each with its norm first and a residual.
 
-    Parameter names are those of mBART in fairseq and in Hugging Face's transformers, which agree.
+    Parameter names are those of mBART in fairseq and in Hugging Face's transformers, which agree. There are places for
+    adapters as in :class:`TransformerLayer`: behind self-attention and feed-forward network, and behind the layer.
 
     Args:
         dim: features of a token.
@@ -40,9 +42,18 @@ class DecoderLayer(nn.Module):
         self.fc1 = nn.Linear(dim, ffn_dim)
         self.fc2 = nn.Linear(ffn_dim, dim)
         self.final_layer_norm = nn.LayerNorm(dim)
+        self.attention_adapter: nn.Module = nn.Identity()
+        self.ffn_adapter: nn.Module = nn.Identity()
+        self.layer_adapter: nn.Module = nn.Identity()
 
     def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, past: PastTokens | None = None
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None,
+        past: PastTokens | None = None,
+        adapters: AdaptedRows | None = None,
     ) -> Tensor:
         """Transform tokens.
 
@@ -52,13 +63,17 @@ class DecoderLayer(nn.Module):
             values: likewise.
             mask: (B, 1, 1, T) bool, True = may be attended to, or None where nothing is padded.
             past: what the layer has seen of each row, when tokens come one at a time.
+            adapters: which of the R rows go through which named adapter; None for through none.
 
         Returns:
             (R, U, D).
         """
-        x = x + self._drop(self.self_attn(self.self_attn_layer_norm(x), past))
+        attended = self.self_attn(self.self_attn_layer_norm(x), past)
+        x = x + self._drop(adapt(self.attention_adapter, attended, adapters))
         x = x + self._drop(self.encoder_attn(self.encoder_attn_layer_norm(x), keys, values, mask))
-        return x + self._drop(self.fc2(self.activation(self.fc1(self.final_layer_norm(x)))))
+        fed = self.fc2(self.activation(self.fc1(self.final_layer_norm(x))))
+        x = x + self._drop(adapt(self.ffn_adapter, fed, adapters))
+        return adapt(self.layer_adapter, x, adapters)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fairseq_samu.modules.named_adapters import AdaptedRows, adapt
 from fairseq_samu.ops.attention import attend
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
@@ -57,7 +58,8 @@ class TransformerLayer(nn.Module):
 
     Parameter names are those of fairseq's wav2vec 2.0 layers and of Hugging Face's Whisper layers, which agree.
     ``attention_adapter`` and ``ffn_adapter`` are empty places: a module put there is applied to the output of its
-    part, before dropout and residual sum, and must include its own residual.
+    part, before dropout and residual sum, and must include its own residual. So is ``layer_adapter``, for the output of
+    the whole layer.
 
     Args:
         dim: features of a frame.
@@ -95,30 +97,34 @@ class TransformerLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(dim)
         self.attention_adapter: nn.Module = nn.Identity()
         self.ffn_adapter: nn.Module = nn.Identity()
+        self.layer_adapter: nn.Module = nn.Identity()
 
-    def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, attention_mask: Tensor | None = None, adapters: AdaptedRows | None = None) -> Tensor:
         """Transform frames.
 
         Args:
             x: (B, T, D).
             attention_mask: (B, 1, 1, T) bool, True = may be attended to, or None where nothing is padded.
+            adapters: which rows go through which named adapter; None for through none.
 
         Returns:
             (B, T, D).
         """
         if self.pre_norm:
-            x = x + self._attend(self.self_attn_layer_norm(x), attention_mask)
-            return x + self._feed_forward(self.final_layer_norm(x))
-        x = self.self_attn_layer_norm(x + self._attend(x, attention_mask))
-        return self.final_layer_norm(x + self._feed_forward(x))
+            x = x + self._attend(self.self_attn_layer_norm(x), attention_mask, adapters)
+            x = x + self._feed_forward(self.final_layer_norm(x), adapters)
+        else:
+            x = self.self_attn_layer_norm(x + self._attend(x, attention_mask, adapters))
+            x = self.final_layer_norm(x + self._feed_forward(x, adapters))
+        return adapt(self.layer_adapter, x, adapters)
 
-    def _attend(self, x: Tensor, attention_mask: Tensor | None) -> Tensor:
-        x = self.attention_adapter(self.self_attn(x, attention_mask))
+    def _attend(self, x: Tensor, attention_mask: Tensor | None, adapters: AdaptedRows | None) -> Tensor:
+        x = adapt(self.attention_adapter, self.self_attn(x, attention_mask), adapters)
         return F.dropout(x, self.dropout, self.training)
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
+    def _feed_forward(self, x: Tensor, adapters: AdaptedRows | None) -> Tensor:
         x = F.dropout(self.activation(self.fc1(x)), self.activation_dropout, self.training)
-        return F.dropout(self.ffn_adapter(self.fc2(x)), self.dropout, self.training)
+        return F.dropout(adapt(self.ffn_adapter, self.fc2(x), adapters), self.dropout, self.training)
 
 
 def valid_keys(padding_mask: Tensor) -> Tensor:

@@ -1,17 +1,20 @@
 """Tables of understanding: error rates of one system or several, by language, by concept, confusions, and tests."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Optional
 
+from fairseq_samu.reports.rate_tables import (
+    NOTHING,
+    Result,
+    format_rate,
+    tabulate_counts,
+    tabulate_deltas,
+    tabulate_rates,
+)
 from fairseq_samu.reports.text_table import TextTable
 from fairseq_samu.scoring.understanding import METRICS
 
 MOST_CONCEPTS = 40
 MOST_CONFUSIONS = 10
-NOTHING = "-"
-"""What stands in a table for a figure that is not defined, and for the missing side of a confusion."""
-
-Result = Mapping[str, Any]
 
 
 def tabulate_system(result: Result) -> list[TextTable]:
@@ -20,13 +23,8 @@ def tabulate_system(result: Result) -> list[TextTable]:
     Args:
         result: as :func:`fairseq_samu.scoring.understanding_summary.describe_summary` gives it.
     """
-    rows = []
-    for metric, label in METRICS.items():
-        counts = result["counts"][metric]
-        edits = [counts[name] for name in ("substitutions", "deletions", "insertions", "reference")]
-        rows.append([label, _format(result[metric]), _interval(result.get(f"{metric}_interval")), *map(str, edits)])
     title = f"understanding, {result['rows']} utterances"
-    tables = [TextTable(title, ["metric", "%", "95 % interval", "S", "D", "I", "N"], rows), _tabulate_entities(result)]
+    tables = [tabulate_counts(result, METRICS, title), _tabulate_entities(result)]
     if len(result["languages"]) > 1:
         tables.append(tabulate_systems(result["languages"], "by language", "language"))
     if result["concepts"]:
@@ -43,14 +41,7 @@ def tabulate_systems(results: Mapping[str, Result], title: str = "understanding"
         title: of the table.
         first: heading of the names.
     """
-    rows = [
-        [name, str(result["rows"]), *(_with_interval(result, metric) for metric in METRICS)]
-        for name, result in results.items()
-    ]
-    intervals = any(f"{metric}_interval" in result for result in results.values() for metric in METRICS)
-    return TextTable(
-        f"{title}, with 95 % intervals" if intervals else title, [first, "utterances", *METRICS.values()], rows
-    )
+    return tabulate_rates(results, METRICS, title, first)
 
 
 def tabulate_comparison(comparisons: Mapping[str, Result]) -> TextTable:
@@ -59,16 +50,7 @@ def tabulate_comparison(comparisons: Mapping[str, Result]) -> TextTable:
     Args:
         comparisons: by the name of the system, each as ``describe_comparison`` gives it, with the ``baseline``'s name.
     """
-    rows = []
-    for system, comparison in comparisons.items():
-        for where, deltas in _places(comparison):
-            for metric, values in deltas.items():
-                if values is not None and "p_value" in values:
-                    figures = [f"{values['delta']:+.2f}", _interval(values["interval"], "+.2f")]
-                    rows.append([system, where, METRICS[metric], *figures, f"{values['p_value']:.3f}"])
-    names = ", ".join(sorted({comparison["baseline"] for comparison in comparisons.values()}))
-    header = ["system", "on", "metric", "delta", "95 % interval", "p (two-sided)"]
-    return TextTable(f"paired bootstrap against {names}, less is better", header, rows)
+    return tabulate_deltas(comparisons, METRICS, _places)
 
 
 def _places(comparison: Result) -> Iterator[tuple[str, Result]]:
@@ -81,7 +63,7 @@ def _tabulate_entities(result: Result) -> TextTable:
     rows = []
     for key, label in (("entity_f1", "name and value"), ("label_f1", "name only")):
         part = result[key]
-        rates = [_format(part[name]) for name in ("f1", "precision", "recall")]
+        rates = [format_rate(part[name]) for name in ("f1", "precision", "recall")]
         rows.append([label, *rates, *(str(part[name]) for name in ("found", "reference", "hypothesis"))])
     header = ["concepts in any order", "F1", "precision", "recall", "right", "reference", "hypothesis"]
     return TextTable("entity F1 as of SLUE", header, rows)
@@ -91,7 +73,7 @@ def _tabulate_concepts(result: Result) -> TextTable:
     rows = []
     for part in result["concepts"][:MOST_CONCEPTS]:
         counts = ("reference", "hits", "substitutions", "deletions", "insertions")
-        rates = [_format(part[name]) for name in ("precision", "recall", "f1")]
+        rates = [format_rate(part[name]) for name in ("precision", "recall", "f1")]
         rows.append([part["concept"], *(str(part[name]) for name in counts), *rates, str(part["right_values"])])
     rest = len(result["concepts"]) - MOST_CONCEPTS
     title = f"by concept, the {MOST_CONCEPTS} most frequent ({rest} more)" if rest > 0 else "by concept"
@@ -107,16 +89,3 @@ def _tabulate_confusions(result: Result) -> TextTable:
         for cell in cells[:MOST_CONFUSIONS]
     ]
     return TextTable("most frequent confusions", ["reference", "hypothesis", "times"], rows)
-
-
-def _with_interval(result: Result, metric: str) -> str:
-    interval = result.get(f"{metric}_interval")
-    return _format(result[metric]) + (f" [{_format(interval[0])}, {_format(interval[1])}]" if interval else "")
-
-
-def _interval(ends: Optional[list[float]], form: str = ".2f") -> str:
-    return f"{ends[0]:{form}} to {ends[1]:{form}}" if ends else NOTHING
-
-
-def _format(value: Optional[float]) -> str:
-    return NOTHING if value is None else f"{value:.2f}"

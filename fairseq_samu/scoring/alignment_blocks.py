@@ -2,16 +2,48 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional, Protocol
 
 from fairseq_samu.scoring.edit_alignment import EditCounts, align
-from fairseq_samu.scoring.understanding import METRICS, UnderstandingScores
+from fairseq_samu.scoring.error_rates import describe_counts
 
 GAP = "*"
-ALIGNED = {"wer": "words", "cer": "concepts"}
-"""What is shown of an utterance: by metric whose alignment it is, and name."""
+
+
+class Sides(NamedTuple):
+    """Units of one kind, such as words, of an utterance.
+
+    Attributes:
+        reference: units that are compared.
+        hypothesis: the same.
+        shown_reference: how each unit is shown: a text, or ``{"concept": name, "value": words}``.
+        shown_hypothesis: the same.
+    """
+
+    reference: Sequence[Hashable]
+    hypothesis: Sequence[Hashable]
+    shown_reference: Sequence[Any]
+    shown_hypothesis: Sequence[Any]
+
+
+class AlignableScores(Protocol):
+    """Scores of a system whose utterances can be shown aligned."""
+
+    @property
+    def counts(self) -> Mapping[str, Sequence[EditCounts]]:
+        """Edits of each row, by metric."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Label of each metric."""
+        ...
+
+    def sides(self, row: int) -> Mapping[str, Sides]:
+        """Units of a row by their kind, such as ``words``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,8 +67,8 @@ class AlignedRow:
     number: Optional[int] = None
 
 
-def describe_row(scores: UnderstandingScores, given: AlignedRow) -> dict[str, Any]:
-    """An utterance as JSON: its texts, the counts of each metric, and the steps of the words' and concepts' alignments.
+def describe_row(scores: AlignableScores, given: AlignedRow) -> dict[str, Any]:
+    """An utterance as JSON: its texts, the counts of each metric, and the steps of each kind of unit's alignment.
 
     A step is ``{"kind": "=", "reference": ..., "hypothesis": ...}`` with kind ``=``, ``S``, ``D`` or ``I``. A concept
     is ``{"concept": name, "value": words}``; its kind is that of the name, and ``same_value`` tells the value's.
@@ -45,55 +77,40 @@ def describe_row(scores: UnderstandingScores, given: AlignedRow) -> dict[str, An
         scores: of all rows.
         given: the one to describe.
     """
-    reference, hypothesis = scores.references[given.row], scores.hypotheses[given.row]
-    counts = {metric: scores.counts[metric][given.row] for metric in METRICS}
-    sides = [
-        [{"concept": concept.name, "value": concept.value} for concept in utterance.concepts]
-        for utterance in (reference, hypothesis)
-    ]
-    names = [reference.units("cer"), hypothesis.units("cer")]
-    concepts = list(_steps(names[0], names[1], sides[0], sides[1]))
-    for step in concepts:
-        step["same_value"] = step["reference"] == step["hypothesis"]
     return {
         "row": given.row if given.number is None else given.number,
         "id": given.name,
         "language": given.language,
         "reference": given.reference,
         "hypothesis": given.hypothesis,
-        "counts": {metric: describe_counts(count) for metric, count in counts.items()},
-        "words": list(_steps(reference.words, hypothesis.words, reference.words, hypothesis.words)),
-        "concepts": concepts,
+        "counts": {metric: describe_counts(counts[given.row]) for metric, counts in scores.counts.items()},
+        **{part: list(_steps(sides)) for part, sides in scores.sides(given.row).items()},
     }
 
 
-def describe_counts(counts: EditCounts) -> dict[str, int]:
-    """Edit counts as JSON."""
-    return {**counts._asdict(), "hits": counts.hits, "errors": counts.errors}
-
-
-def write_json_lines(scores: UnderstandingScores, rows: Sequence[AlignedRow]) -> str:
+def write_json_lines(scores: AlignableScores, rows: Sequence[AlignedRow]) -> str:
     """All utterances as JSON lines, in the form of :func:`describe_row`."""
     return "".join(json.dumps(describe_row(scores, row), ensure_ascii=False) + "\n" for row in rows)
 
 
-def write_blocks(scores: UnderstandingScores, rows: Sequence[AlignedRow]) -> str:
-    """All utterances as text: a line of counts, then words and concepts, each unit above its counterpart.
+def write_blocks(scores: AlignableScores, rows: Sequence[AlignedRow]) -> str:
+    """All utterances as text: a line of counts, then each kind of unit, every unit above its counterpart.
 
     Letters under the columns say what they are: ``S``, ``D``, ``I``, nothing for a hit, ``v`` for a concept that was
     found with another value.
     """
-    return "\n".join("\n".join(_block(describe_row(scores, row))) + "\n" for row in rows)
+    return "\n".join("\n".join(_block(scores, row)) + "\n" for row in rows)
 
 
-def _block(described: dict[str, Any]) -> Iterator[str]:
+def _block(scores: AlignableScores, given: AlignedRow) -> Iterator[str]:
+    described = describe_row(scores, given)
     title = [f"row {described['row']}", described["id"], described["language"]]
     errors = [
         f"{label} {described['counts'][metric]['errors']}/{described['counts'][metric]['reference']}"
-        for metric, label in METRICS.items()
+        for metric, label in scores.labels.items()
     ]
     yield "  ".join([*filter(None, title), *errors])
-    for part in ALIGNED.values():
+    for part in scores.sides(given.row):
         columns = [_column(step) for step in described[part]]
         for place, label in enumerate((f"{part:9}REF", "         HYP", "            ")):
             line = " ".join(column[place] for column in columns)
@@ -122,13 +139,14 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
-def _steps(
-    reference: Sequence[Any], hypothesis: Sequence[Any], first: Sequence[Any], second: Sequence[Any]
-) -> Iterator[dict[str, Any]]:
-    """Steps that align two sequences of units, each unit shown as it stands in ``first`` or ``second``."""
-    for step in align(reference, hypothesis):
-        yield {
+def _steps(sides: Sides) -> Iterator[dict[str, Any]]:
+    """Steps that align the two sides, each unit as it is shown."""
+    for step in align(sides.reference, sides.hypothesis):
+        described = {
             "kind": step.kind,
-            "reference": None if step.reference is None else first[step.reference],
-            "hypothesis": None if step.hypothesis is None else second[step.hypothesis],
+            "reference": None if step.reference is None else sides.shown_reference[step.reference],
+            "hypothesis": None if step.hypothesis is None else sides.shown_hypothesis[step.hypothesis],
         }
+        if any(isinstance(described[side], dict) for side in ("reference", "hypothesis")):
+            described["same_value"] = described["reference"] == described["hypothesis"]
+        yield described

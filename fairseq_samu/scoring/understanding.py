@@ -6,18 +6,17 @@ Runs of white space count as one space. Where the references have no unit at all
 where the hypotheses have some (the counts show them as insertions).
 """
 
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-import numpy as np
-
 from fairseq_samu.concepts import Concept, extract_concepts, relax_text, strip_tags, tokenize
 from fairseq_samu.errors import SamuError, explain
+from fairseq_samu.scoring.alignment_blocks import Sides
 from fairseq_samu.scoring.edit_alignment import EditCounts, count_edits, sum_edits
-from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure, resample
+from fairseq_samu.scoring.error_rates import measure_rate
+from fairseq_samu.scoring.paired_bootstrap import NUM_RESAMPLES, SEED, Figure
 from fairseq_samu.scoring.signature import sign
 from fairseq_samu.scoring.value_normalisers import IDENTITY, ValueNormaliser
 
@@ -92,6 +91,20 @@ class UnderstandingScores:
         """Edits of all rows, by metric."""
         return {metric: sum_edits(counts) for metric, counts in self.counts.items()}
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Label of each metric."""
+        return METRICS
+
+    def sides(self, row: int) -> dict[str, Sides]:
+        """Words and concepts of a row, to be shown aligned; concepts are aligned by their names."""
+        both = self.references[row], self.hypotheses[row]
+        shown = [
+            [{"concept": concept.name, "value": concept.value} for concept in utterance.concepts] for utterance in both
+        ]
+        words, names = ([utterance.units(metric) for utterance in both] for metric in ("wer", "cer"))
+        return {"words": Sides(*words, *words), "concepts": Sides(*names, *shown)}
+
 
 def cut_utterance(text: str, plan: Optional[UnderstandingPlan] = None) -> Utterance:
     """Cut annotated text into the units of every metric.
@@ -148,28 +161,12 @@ def measure(
 ) -> dict[str, Optional[Figure]]:
     """Error rates of a corpus, in percent, with resamples of its rows.
 
-    Resamples without any unit of reference are left out: the same ones for every system on the same references.
-
     Args:
         counts: edits of each row, by metric.
         plan: how many resamples; the default number when None.
     """
     plan = plan or UnderstandingPlan()
-    return {metric: _measure_one(rows, plan.num_resamples, plan.seed) for metric, rows in counts.items()}
-
-
-def _measure_one(rows: Sequence[EditCounts], num_resamples: int, seed: int) -> Optional[Figure]:
-    rate = sum_edits(rows).rate
-    if rate is None or not num_resamples:
-        return None if rate is None else Figure(rate)
-    samples = resample([(row.errors, row.reference) for row in rows], _rate_of, num_resamples, seed)
-    samples = samples[~np.isnan(samples)]
-    return Figure(rate, samples if len(samples) else None)
-
-
-def _rate_of(sums: Sequence[float]) -> float:
-    errors, reference = sums
-    return 100.0 * errors / reference if reference else math.nan
+    return {metric: measure_rate(rows, plan.num_resamples, plan.seed) for metric, rows in counts.items()}
 
 
 def _signatures(plan: UnderstandingPlan) -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from fairseq_samu.errors import SamuError, explain
-from fairseq_samu.scoring.alignment_blocks import describe_counts
 from fairseq_samu.scoring.concept_table import ConceptRow, Detection, detect_entities, tabulate_concepts
-from fairseq_samu.scoring.paired_bootstrap import Figure, compare
-from fairseq_samu.scoring.understanding import METRICS, UnderstandingPlan, UnderstandingScores, select_rows
+from fairseq_samu.scoring.error_rates import describe_counts, describe_rate_deltas, describe_rates
+from fairseq_samu.scoring.understanding import UnderstandingPlan, UnderstandingScores, select_rows
 
 
 @dataclass(frozen=True)
@@ -72,23 +71,17 @@ def describe_comparison(system: UnderstandingSummary, baseline: UnderstandingSum
         rule = "scored against the same references, row by row"
         raise SamuError(explain("", "baseline", rule, "scored against others", "Score both on one test set."))
     return {
-        "overall": _describe_deltas(system.overall, baseline.overall),
+        "overall": describe_rate_deltas(system.overall.figures, baseline.overall.figures),
         "languages": {
-            name: _describe_deltas(part, baseline.languages[name]) for name, part in system.languages.items()
+            name: describe_rate_deltas(part.figures, baseline.languages[name].figures)
+            for name, part in system.languages.items()
         },
     }
 
 
 def _describe_scores(scores: UnderstandingScores) -> dict[str, Any]:
-    described: dict[str, Any] = {}
-    for metric, figure in scores.figures.items():
-        described[metric] = figure.score if figure else None
-    for metric, figure in scores.figures.items():
-        interval = figure.interval() if figure else None
-        if interval is not None:
-            described[f"{metric}_interval"] = list(interval)
     counts = {metric: describe_counts(total) for metric, total in scores.totals.items()}
-    return {**described, "counts": counts, "rows": len(scores.references)}
+    return {**describe_rates(scores.figures), "counts": counts, "rows": len(scores.references)}
 
 
 def _describe_detection(detection: Detection) -> dict[str, Any]:
@@ -111,16 +104,3 @@ def _describe_concept(row: ConceptRow) -> dict[str, Any]:
         "f1": row.detection.f1,
         "right_values": row.right_values,
     }
-
-
-def _describe_deltas(system: UnderstandingScores, baseline: UnderstandingScores) -> dict[str, Any]:
-    return {metric: _describe_delta(system.figures[metric], baseline.figures[metric]) for metric in METRICS}
-
-
-def _describe_delta(system: Optional[Figure], baseline: Optional[Figure]) -> Optional[dict[str, Any]]:
-    if system is None or baseline is None:
-        return None
-    comparison = compare(system, baseline)
-    if comparison is None:
-        return {"delta": system.score - baseline.score}
-    return {"delta": comparison.delta, "interval": list(comparison.interval), "p_value": comparison.two_sided}

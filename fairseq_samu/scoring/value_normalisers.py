@@ -1,7 +1,7 @@
 """What a concept's value is compared by: the words as they stand, or a form that leaves differences of spelling out."""
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairseq_samu.errors import ConfigError, explain
@@ -51,27 +51,35 @@ NORMALISERS = {
 """Rules by the names that the command line takes."""
 
 
-def combine_normalisers(names: Sequence[str]) -> ValueNormaliser:
+def combine_normalisers(
+    names: Sequence[str],
+    rules: Mapping[str, ValueNormaliser] = NORMALISERS,
+    thing: str = "value normaliser",
+    plan: str = "UnderstandingPlan",
+) -> ValueNormaliser:
     """One rule of several, applied in the order given.
 
     Args:
-        names: of :data:`NORMALISERS`.
+        names: of the rules.
+        rules: by name.
+        thing: what they are, for the message.
+        plan: what takes other rules, for the message.
 
     Raises:
         ConfigError: there is none, or a name is not known.
     """
-    unknown = [name for name in names if name not in NORMALISERS]
+    unknown = [name for name in names if name not in rules]
     if unknown or not names:
-        rule = f"of {', '.join(NORMALISERS)}"
-        mend = "Correct the name; a rule of your own goes into UnderstandingPlan, from Python."
-        raise ConfigError(explain("", "value normaliser", rule, ", ".join(unknown) or "none", mend))
-    rules = [NORMALISERS[name] for name in dict.fromkeys(names)]
-    if len(rules) == 1:
-        return rules[0]
+        rule = f"of {', '.join(rules)}"
+        mend = f"Correct the name; a rule of your own goes into {plan}, from Python."
+        raise ConfigError(explain("", thing, rule, ", ".join(unknown) or "none", mend))
+    chosen = [rules[name] for name in dict.fromkeys(names)]
+    if len(chosen) == 1:
+        return chosen[0]
 
     def apply_all(value: str) -> str:
-        for rule in rules:
-            value = rule(value)
+        for one in chosen:
+            value = one(value)
         return value
 
-    return ValueNormaliser("+".join(rule.name for rule in rules), apply_all)
+    return ValueNormaliser("+".join(one.name for one in chosen), apply_all)

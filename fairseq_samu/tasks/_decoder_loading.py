@@ -16,6 +16,7 @@ from fairseq_samu.data.manifest import read_manifest
 from fairseq_samu.data.targets import TargetTexts, required_columns
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain
+from fairseq_samu.models.adapter_options import ADAPTER_MARK
 from fairseq_samu.models.mbart_decoder import MBartDecoder
 from fairseq_samu.models.speech_encoder_options import parse_sizes
 from fairseq_samu.tasks._multitask_st_config import (
@@ -72,7 +73,9 @@ class PretrainedText:
         state["embed_tokens.weight"] = embedding if self.kept is None else embedding[self.kept]
         if decoder.added_tags is not None:
             state["added_tags"] = torch.zeros_like(decoder.added_tags)
-        report = load_strict(decoder, state, where=path, left_over=self.loaded.left_over)
+        report = load_strict(
+            decoder, state, where=path, left_over=self.loaded.left_over, optional=lambda name: ADAPTER_MARK in name
+        )
         logger.info(f"decoder from {path} ({self.loaded.source}): {len(report.matched)} names matched and were loaded")
 
 

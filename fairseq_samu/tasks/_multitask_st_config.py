@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
+from fairseq.dataclass import ChoiceEnum
 from omegaconf import II
 
+from fairseq_samu.data.adapter_routes import POLICIES
 from fairseq_samu.data.targets import TASK_COLUMNS
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.tasks._speech_data_config import find_data_faults
@@ -55,8 +57,21 @@ class MultitaskStConfig(TaskMixingConfig):
         default=False,
         metadata={"help": "asr, in joint batches, learns from the speech of the main task's own rows, read once"},
     )
+    missing_adapter: ChoiceEnum(POLICIES) = field(  # type: ignore[valid-type]
+        default="error",
+        metadata={
+            "help": "for models with named adapters, what rows of a language without one do: end the run (error), go "
+            "through none (base), or through that of the closest language (nearest)"
+        },
+    )
     ctc_decoding: bool = field(
         default=False, metadata={"help": "decode by CTC's best path although there is a decoder"}
+    )
+    ctc_decoding_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight of CTC's prefix scores beside the decoder's 1 - weight, in the search of transcripts"
+        },
     )
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
@@ -114,6 +129,9 @@ def validate(cfg: MultitaskStConfig) -> None:
     if tasks and cfg.feature_cache and not any(map(reads_speech, tasks)):
         rule = "left out where no speech is read"
         faults.append(explain("multitask_st", "feature_cache", rule, cfg.feature_cache, "Leave it out."))
+    if not 0.0 <= cfg.ctc_decoding_weight <= 1.0:
+        rule, mend = "from 0 to 1", "Use 0 for the decoder alone, or for example 0.3."
+        faults.append(explain("multitask_st", "ctc_decoding_weight", rule, cfg.ctc_decoding_weight, mend))
     for path in manifests_to_trim_by(cfg):
         if not path.is_file():
             faults.append(explain("multitask_st", "trim_vocabulary", "manifests", path, "Check the path."))

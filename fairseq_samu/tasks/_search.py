@@ -7,12 +7,15 @@ from fairseq.sequence_scorer import SequenceScorer
 
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.beam_search_view import BeamSearchView
+from fairseq_samu.tasks._joint_search import find_joint_faults
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech
 
 WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_step", "retain_iter_history")
 """Options of the host that need tokens in the source, or a decoder of another kind."""
 
 NEEDING_TEXTS = ("score_reference", "prefix_size")
+
+NEEDING_A_DECODER = ("score_reference", "lm_path")
 
 
 def decodes_by_ctc(cfg: MultitaskStConfig, models: Sequence[Any]) -> bool:
@@ -47,13 +50,14 @@ def validate_search(cfg: MultitaskStConfig, options: Any, models: Sequence[Any],
         if getattr(options, name, None):
             mend = f"Leave --{name.replace('_', '-')} out."
             faults.append(explain("decoding", name, "left out for speech", getattr(options, name), mend))
-    faults += _find_misfits(cfg, models)
+    faults += _find_misfits(cfg, models) + find_joint_faults(cfg, options, models)
     if decodes_by_ctc(cfg, models):
         if len(models) > 1:
             faults.append(explain("decoding", "path", "one model where CTC decodes", len(models), "Name one alone."))
-        if getattr(options, "score_reference", False):
-            mend = "Leave --score-reference out."
-            faults.append(explain("decoding", "score_reference", "left out where CTC decodes", True, mend))
+        for name in NEEDING_A_DECODER:
+            if getattr(options, name, None):
+                mend = f"Leave --{name.replace('_', '-')} out."
+                faults.append(explain("decoding", name, "left out where CTC decodes", getattr(options, name), mend))
     elif any(model.decoder is None for model in models):
         mend = "Name models of one kind."
         faults.append(explain("decoding", "path", "of models that all have a decoder, or none", "both kinds", mend))
@@ -65,6 +69,10 @@ def _find_misfits(cfg: MultitaskStConfig, models: Sequence[Any]) -> list[str]:
     """What the models lack for the task to be decoded."""
     faults = []
     task = parse_tasks(cfg.tasks)[0]
+    names = {", ".join(model.adapter_names) for model in models}
+    if len(names) > 1:
+        mend = "Decode with models whose --adapter-names are the same, in the same order."
+        faults.append(explain("decoding", "path", "of models with the same adapters", "; ".join(sorted(names)), mend))
     if reads_speech(task) and any(model.encoder is None for model in models):
         mend = "Decode --tasks mt, or name a model that was trained with speech."
         faults.append(explain("decoding", "path", f"of models that read speech, for {task}", "one of text", mend))

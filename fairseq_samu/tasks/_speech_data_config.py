@@ -33,6 +33,13 @@ class SpeechDataConfig(FairseqDataclass):
         default=1.0,
         metadata={"help": "share of the training rows that is used; a smaller share is part of every greater one"},
     )
+    train_minutes: float = field(
+        default=0.0,
+        metadata={
+            "help": "minutes of training speech of each language that are used, in whole rows; fewer minutes are part "
+            "of more (default: all)"
+        },
+    )
     sampling_alpha: float = field(
         default=1.0, metadata={"help": "balance of languages, p^alpha: 1 = as in the data, 0 = uniform"}
     )
@@ -87,6 +94,9 @@ def find_data_faults(cfg: SpeechDataConfig, task: str) -> list[str]:
     check("min_audio_seconds", cfg.min_audio_seconds >= 0, "0 or more", "Raise it.")
     check("max_audio_seconds", cfg.max_audio_seconds > cfg.min_audio_seconds, "above the least", "Raise it.")
     check("train_share", 0 < cfg.train_share <= 1, "above 0, at most 1", "Use 1 for all rows.")
+    check("train_minutes", cfg.train_minutes >= 0, "0 or more", "Use 0 for all rows.")
+    both = cfg.train_minutes > 0 and cfg.train_share < 1
+    check("train_share", not both, "1 where train_minutes says how much is used", "Give one of the two.")
     check("sampling_alpha", 0 <= cfg.sampling_alpha <= 1, "between 0 and 1", "The paper uses 0.05.")
     check("noise_prob", 0 <= cfg.noise_prob <= 1, "a probability", "Use 0 for none.")
     check("noise_max_snr", cfg.noise_max_snr >= cfg.noise_min_snr, "at least noise_min_snr", "Raise it.")
@@ -118,6 +128,7 @@ def make_dataset_options(cfg: SpeechDataConfig, split: str, text_column: str = "
         max_audio_seconds=cfg.max_audio_seconds,
         languages=tuple(split_languages(cfg.languages)),
         train_share=cfg.train_share,
+        train_minutes=cfg.train_minutes,
         sampling_alpha=cfg.sampling_alpha,
         speed_factors=parse_speed_factors(cfg.speed_factors),
         augment=augment,

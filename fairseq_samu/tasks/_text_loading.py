@@ -11,9 +11,11 @@ from fairseq_samu.checkpoints.key_report import load_strict
 from fairseq_samu.checkpoints.text_parts import BETWEEN, PARTS, LoadedTextParts, read_text_parts
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError, explain, report_all
+from fairseq_samu.models.adapter_options import ADAPTER_MARK
 from fairseq_samu.models.speech_encoder_options import parse_sizes
 from fairseq_samu.models.textual_encoder import TextConfig
 from fairseq_samu.tasks._decoder_loading import read_pretrained_text
+from fairseq_samu.tasks._encoder_loading import warn_of_adapters
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
 
 logger = logging.getLogger(__name__)
@@ -64,9 +66,10 @@ class TranslatorText:
         model_cfg.text_config = json.dumps(TextConfig.from_dict(given).to_dict())
 
     def load_into(self, model: Any, model_cfg: Any) -> None:
-        """Copy textual encoder and decoder; extractors that only one of the two has stay as they are.
+        """Copy textual encoder and decoder; extractors and adapters that only one of the two has stay as they are.
 
-        Projection and compressor are copied where both have them; the compressor begins anew to count updates.
+        Projection, compressor and length adapter are copied where both have them, and a warning names what a model of
+        speech leaves out; the compressor begins anew to count updates.
 
         Raises:
             CheckpointError: other weights do not fit.
@@ -77,13 +80,18 @@ class TranslatorText:
             part: nn.Module | None = getattr(model, prefix.rstrip("."))
             state = {name.removeprefix(prefix): t for name, t in self.loaded.state.items() if name.startswith(prefix)}
             if prefix in BETWEEN and (part is None or not state):
+                if state and model.encoder is not None:
+                    logger.warning(f"{model_cfg.text_path}: its {prefix[:-1]} is left out, since this model has none")
                 continue
             assert part is not None
             state.pop(UPDATES, None)
-            report = load_strict(
-                part, state, where=model_cfg.text_path, optional=lambda name: name.startswith((EXTRACTORS, UPDATES))
-            )
+            report = load_strict(part, state, where=model_cfg.text_path, optional=_is_optional)
             logger.info(f"{prefix[:-1]} from {model_cfg.text_path}: {report.text()}")
+            warn_of_adapters(report, model_cfg.text_path, prefix[:-1], "--decoder-adapter-dim")
+
+
+def _is_optional(name: str) -> bool:
+    return name.startswith((EXTRACTORS, UPDATES)) or ADAPTER_MARK in name
 
 
 def read_text_side(cfg: MultitaskStConfig, model_cfg: Any) -> TextSide:

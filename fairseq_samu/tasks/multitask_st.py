@@ -11,13 +11,15 @@ from omegaconf import open_dict
 from fairseq_samu.checkpoints.saving import make_host_saving_atomic
 from fairseq_samu.checkpoints.speech_encoder import read_speech_encoder
 from fairseq_samu.data.vocabulary import Vocabulary
-from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.models.ctc_search import GreedyCtcGenerator
 from fairseq_samu.models.tuning import describe_groups, mark_groups, require_tuned
+from fairseq_samu.tasks._adapter_loading import FileAdapters
+from fairseq_samu.tasks._adapter_routing import route_dataset
 from fairseq_samu.tasks._checkpoint_vocabulary import load_one_vocabulary, require_vocabulary_of_checkpoint
 from fairseq_samu.tasks._decoder_loading import find_kept
 from fairseq_samu.tasks._encoder_loading import load_encoder
 from fairseq_samu.tasks._feature_caching import attach_feature_cache
+from fairseq_samu.tasks._joint_search import build_views, require_own_tokens
 from fairseq_samu.tasks._multitask_data import build_dataset
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech, validate
 from fairseq_samu.tasks._search import decodes_by_ctc, models_and_sample, validate_search
@@ -85,8 +87,10 @@ class MultitaskStTask(TaskBalancing):
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Build the model; in training load what is pre-trained and print what is tuned."""
+        adapters = FileAdapters.read(cfg, from_checkpoint)
         if from_checkpoint:
             self._model = super().build_model(cfg, from_checkpoint)
+            adapters.load_when_read(self._model)
             return self._model
         reads = cfg.encoder_path and not getattr(cfg, "without_speech", False)
         speech = read_speech_encoder(cfg.encoder_path) if reads else None
@@ -102,6 +106,7 @@ class MultitaskStTask(TaskBalancing):
         if speech is not None and not cfg.encoder_from_scratch:
             load_encoder(model.encoder, speech, cfg.encoder_path)
         text.load_into(model, cfg)
+        adapters.load_into(model, self.cfg)
         require_tuned(model, cfg.tuned_groups)
         logger.info("parameters\n" + describe_groups(model.parameter_groups()))
         mark_groups(model.parameter_groups())
@@ -111,16 +116,19 @@ class MultitaskStTask(TaskBalancing):
     # ---- data -----------------------------------------------------------------------------------------------------
 
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
-        """Read the manifests of a split, check their languages, and fill the feature cache.
+        """Read the manifests of a split, check their languages, choose adapters, and fill the feature cache.
 
         A set that is decoded (``task_cfg`` is given) may lack the texts.
 
         Raises:
-            ManifestError: a manifest breaks a rule, lacks a column, a language has no tag, or a text is too long.
+            ManifestError: a manifest breaks a rule, lacks a column, a language has no tag or adapter, or a text is too
+                long.
         """
         model = self._model
         longest = model.decoder.config.max_positions if model is not None and model.decoder is not None else None
         dataset = build_dataset(self.cfg, self.vocabulary, split, task_cfg is not None, longest)
+        if model is not None:
+            route_dataset(dataset, model, str(self.cfg.missing_adapter))
         if self.cfg.feature_cache and self.reads_speech:
             cache = attach_feature_cache(self.cfg.feature_cache, dataset, model.encoder, model.feature_stage)
             self._cache_seconds = cache.build_seconds
@@ -154,7 +162,8 @@ class MultitaskStTask(TaskBalancing):
         if decodes_by_ctc(self.cfg, models):
             return GreedyCtcGenerator(vocabulary.bos, vocabulary.eos, vocabulary.tag_ids)
         extra = {**(extra_gen_cls_kwargs or {}), "symbols_to_strip_from_output": vocabulary.tag_ids}
-        views = [BeamSearchView(model) for model in models]
+        require_own_tokens(extra.get("lm_model"), vocabulary)
+        views = build_views(self.cfg, models, vocabulary)
         return super().build_generator(views, args, extra_gen_cls_kwargs=extra, **kwargs)
 
     def inference_step(

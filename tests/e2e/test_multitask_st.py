@@ -175,3 +175,10 @@ def test_every_direction_where_none_of_the_initial_files_is(
         result = json.loads(scores.read_text("utf-8"))
         assert result["rows"] == len(rows) == 13
         assert {pair.partition("-")[2] for pair in result["pairs"]} == set(LANGUAGES)
+    words = ["score", "asr", "--generate", away / "asr.txt", "--baseline-generate", away / "ctc.txt"]
+    assert main([str(word) for word in (*words, "--manifest", away / "test.tsv", "--json", scores)]) == 0
+    result = json.loads(scores.read_text("utf-8"))
+    assert result["rows"] == result["systems"]["baseline"]["rows"] == 13
+    assert set(result["languages"]) == set(result["comparison"]["languages"]) == {row.src_lang for row in rows}
+    words_of_references = sum(len((row.src_text or "").split()) for row in rows)
+    assert result["counts"]["wer"]["reference"] == words_of_references

@@ -112,8 +112,8 @@ def translation_command(corpus: TranslationCorpus, save_dir: Path, **changed: ob
     return train_command(corpus, save_dir, **{**options, **changed})  # type: ignore[arg-type]
 
 
-def generate(folder: Path, checkpoint: Path, subset: str = "test", **changed: object) -> str:
-    """Run fairseq-generate in a process of its own and return what it printed."""
+def generate(folder: Path, checkpoint: Path, subset: str = "test", expect: int = 0, **changed: object) -> str:
+    """Run fairseq-generate in a process of its own, to an exit code, and return what it printed."""
     options: dict[str, object] = {
         "user_dir": ROOT / "fairseq_samu",
         "task": "multitask_st",
@@ -140,7 +140,7 @@ def generate(folder: Path, checkpoint: Path, subset: str = "test", **changed: ob
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == expect, done.stdout[-4000:]
     return done.stdout
 
 

@@ -20,7 +20,7 @@ GAMES = (
 
 _LANGUAGE = re.compile(r"/([a-z]{2,3}(?:_[A-Z]{2})?)/LC_MESSAGES/[^/]+\.mo$")
 _CONTEXT = re.compile(r"^[\w+:,. -]*\^")
-_MARKUP = re.compile(r"<[^<>\n]{1,80}>|\[/?[a-z]+(?:=[^\]]*)?\]")
+_MARKUP = re.compile(r"<[^<>\n]{1,80}>|\[/?[a-z]+(?:=[^\]]*)?\]|~")  # ~ stands before the key of a menu's entry
 _PLACEHOLDER = re.compile(r"%[\w(]|%\d|\$[\w(]|[{}|\\@_=#]|://|\.(?:cfg|lua|wml)\b")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "…": "..."})
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_])")

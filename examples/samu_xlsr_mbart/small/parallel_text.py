@@ -1,10 +1,11 @@
 """Collect the parallel text that the small decoder is pre-trained on, without anything that is held out.
 
-    python parallel_text.py --fillets DATA --output TEXT [--source DEBS] [--languages cs,nl,de]
+    python parallel_text.py --fillets DATA --output TEXT [--source DEBS] [--packages NAMES] [--languages cs,nl,de]
 
-Pairs of a text and its English come from the catalogues of games and from the training split of the prepared Fish
-Fillets. A pair with a side whose words stand in the validation or test split, in any language, is left out; letter
-case, punctuation and accents do not count. Writes pairs.tsv (source, language, text, english) and counts.json.
+Pairs of a text and its English come from the catalogues of games, or of other packages, and from the training split of
+the prepared Fish Fillets, or of another corpus with texts.tsv. A pair with a side whose words stand in the validation
+or test split, in any language, is left out; letter case, punctuation and accents do not count. Writes pairs.tsv
+(source, language, text, english) and counts.json.
 """
 
 import argparse
@@ -28,11 +29,13 @@ def main() -> None:
     parser.add_argument("--fillets", type=Path, required=True, help="folder of the prepared corpus, with texts.tsv")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--source", type=Path, help="folder of the Debian packages; downloaded to OUTPUT where absent")
+    parser.add_argument("--packages", default=",".join(GAMES), help="Debian packages to read, by commas [games]")
     parser.add_argument("--languages", default="cs,nl,de", help="codes of the languages beside English")
     arguments = parser.parse_args()
     languages = tuple(arguments.languages.split(","))
-    folder = arguments.source or fetch_packages(GAMES, arguments.output / "packages")
-    archives = [path for name in GAMES for path in sorted(folder.glob(f"{name}_*.deb"))[-1:]]
+    packages = arguments.packages.split(",")
+    folder = arguments.source or fetch_packages(packages, arguments.output / "packages")
+    archives = [path for name in packages for path in sorted(folder.glob(f"{name}_*.deb"))[-1:]]
     texts = read_texts(arguments.fillets / "texts.tsv")
     held_out = find_held_out(texts)
     found = [*pair_texts(texts, languages), *(pair for path in archives for pair in read_package(path, languages))]

@@ -16,6 +16,7 @@ CORPORA = {
     "fillets": "fairseq_samu.data.corpora.fillets",
     "tuxpaint": "fairseq_samu.data.corpora.tuxpaint",
     "common-voice": "fairseq_samu.data.corpora.common_voice",
+    "fleurs": "fairseq_samu.data.corpora.fleurs",
     "covost2": "fairseq_samu.data.corpora.covost2",
     "europarl-st": "fairseq_samu.data.corpora.europarl_st",
     "mustc": "fairseq_samu.data.corpora.mustc",

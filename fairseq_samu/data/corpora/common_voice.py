@@ -39,6 +39,7 @@ downloads it agrees not to try to find out who its speakers are.
 
 - `test` and `valid` are the corpus's own `test.tsv` and `dev.tsv`, `train` is {train}.tsv without what is held out: no
   sentence of a held-out row{speakers} stands in training, in any language.
+- Clips are {shortest:g} to {longest:g} s long{limited}.
 - Rows with the same `parallel_id` read the same sentence. `speaker` is the start of the corpus's `client_id`.
 - Every row of the tables is used, or named in `dropped.tsv` with the reason.
 """
@@ -56,6 +57,10 @@ class Options:
     )
     min_seconds: float = field(default=3.0, metadata={"help": "shortest clip that is used"})
     max_seconds: float = field(default=10.0, metadata={"help": "longest clip that is used"})
+    whole_test: bool = field(
+        default=False,
+        metadata={"help": "keep held-out clips of any length, so that test and validation are the published ones"},
+    )
     share_speakers: bool = field(
         default=False, metadata={"help": "keep rows of held-out speakers in training (their sentences are out anyway)"}
     )
@@ -100,7 +105,9 @@ def prepare(source: Path, cache: Path | None, writer: CorpusWriter, options: Opt
     for release in releases:
         job.add(release, "train", options.train_from)
     speakers = "" if options.share_speakers else " and no speaker of one"
-    writer.add_notes(_NOTES.format(train=options.train_from, speakers=speakers))
+    limits = {"shortest": options.min_seconds, "longest": options.max_seconds}
+    limited = " in training, of any length in `valid` and `test`" if options.whole_test else ""
+    writer.add_notes(_NOTES.format(train=options.train_from, speakers=speakers, limited=limited, **limits))
     papers = "Mozilla Common Voice, https://commonvoice.mozilla.org/, by its volunteers."
     writer.add_document("CREDITS.txt", papers + "\n")
     writer.add_document("LICENSE.txt", "CC0 1.0 Universal, https://creativecommons.org/publicdomain/zero/1.0/\n")
@@ -159,7 +166,7 @@ class _Job:
             self._sentences[key] = split
             self._speakers |= {clip.speaker} - {""}
         stated = durations.get(clip.path)
-        if stated is not None:
+        if stated is not None and self._is_limited(split):
             lowest, highest = self.limits.min_seconds - _STATED_SLACK, self.limits.max_seconds + _STATED_SLACK
             if not lowest <= stated <= highest:
                 return self.limits.fault(clip.sentence, stated)
@@ -169,7 +176,7 @@ class _Job:
         if isinstance(samples, AudioError):
             self.writer.drop(release.lang, clip.place, "unreadable clip", str(samples))
             return
-        reason = self.limits.fault(clip.sentence, samples / SAMPLE_RATE)
+        reason = self.limits.fault(clip.sentence, samples / SAMPLE_RATE) if self._is_limited(split) else ""
         if reason:
             self._drop(release, clip, reason)
             return
@@ -186,6 +193,9 @@ class _Job:
         }
         self.writer.add_row(split, row)
         self.writer.add_text(split, item, release.lang, clip.sentence)
+
+    def _is_limited(self, split: str) -> bool:
+        return split == "train" or not self.options.whole_test
 
     def _drop(self, release: Release, clip: Clip, reason: str) -> None:
         self.writer.drop(release.lang, clip.place, reason, f"{clip.path}: {clip.sentence}")

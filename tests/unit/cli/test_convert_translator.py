@@ -107,12 +107,20 @@ def test_both_parts_of_a_model_without_adapters(tmp_path, capsys):
     assert "/nowhere" not in text
 
 
-def test_adapters_cannot_be_exported(tmp_path, capsys):
-    tiny = make_translator(tmp_path)
-    for options in ((), ("--part", "encoder")):
+@pytest.mark.parametrize("names", ["", "be,ro"])
+@pytest.mark.parametrize(
+    ("part", "other", "sizes"),
+    [
+        ("encoder", "decoder", {"adapter_dim": 8}),
+        ("decoder", "encoder", {"adapter_dim": 0, "decoder_adapter_dim": 8}),
+    ],
+)
+def test_adapters_cannot_be_exported(tmp_path, capsys, part, other, sizes, names):
+    tiny = make_translator(tmp_path, **sizes, adapter_names=names)
+    for options in ((), ("--part", part)):
         assert export(tiny, tmp_path, *options) == 1
         message = capsys.readouterr().err
-        assert "`encoder` must be without adapters" in message and "--part decoder" in message
+        assert f"`{part}` must be without adapters" in message and f"--part {other}" in message
         assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

@@ -11,6 +11,8 @@ import soundfile
 pytest.importorskip("fairseq", reason="the models stand on the host")
 
 from fairseq_samu.cli.main import main
+from fairseq_samu.cli.report_compression import name_adapters
+from fairseq_samu.data.manifest import Row
 from fairseq_samu.inference.compressor_view import CompressorView
 from fairseq_samu.inference.translator_building import MODELS
 from tests.unit.parsed_page import EVIL, Page
@@ -120,3 +122,15 @@ def test_what_is_missing_is_named(inputs, capsys):
     assert report(inputs, checkpoint, "--row", 0, "--ratio") == 1
     assert "1.wav" in capsys.readouterr().err
     assert not (inputs / "page.html").exists()
+
+
+def test_rows_of_a_model_with_named_adapters_are_routed(inputs, capsys):
+    checkpoint = save_compressing_model(inputs, "multitask_st", adapter_names="en,fr", adapter_dim=8)
+    assert report(inputs, checkpoint, "--row", 1) == 1
+    assert "`adapter` must be of languages or domains with an adapter (en, fr)" in capsys.readouterr().err
+    assert report(inputs, checkpoint, "--row", 1, "--missing-adapter", "base", "--ratio") == 0
+    assert name_adapters([Row(2, adapter="law", src_lang="fr"), Row(3, adapter="", src_lang="fr"), Row(4)]) == [
+        "law",
+        "fr",
+        "",
+    ]

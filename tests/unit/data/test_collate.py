@@ -111,3 +111,15 @@ def test_texts_to_decode_have_a_tag_alone():
     assert batch["target"] is None
     assert batch["target_tag"].tolist() == [9]
     assert set(batch["net_input"]) == {"source_tokens"}
+
+
+def test_rows_are_routed_through_named_adapters():
+    items = [Item(n, 4, wave(4), source_adapter=source, target_adapter=1) for n, source in enumerate((2, -1))]
+    inputs = collate([None, *items])["net_input"]
+    assert inputs["source_adapters"].tolist() == [2, -1]
+    assert inputs["target_adapters"].tolist() == [1, 1]
+    assert inputs["source_adapters"].dtype == inputs["target_adapters"].dtype == torch.int64
+    inputs = collate([Item(0, 4, features=np.ones((2, 4), np.float16), target_adapter=0)])["net_input"]
+    assert inputs["target_adapters"].tolist() == [0]
+    assert "source_adapters" not in inputs
+    assert not {"source_adapters", "target_adapters"} & set(collate([Item(0, 4, wave(4))])["net_input"])

@@ -82,7 +82,7 @@ def test_columns_that_are_absent(tmp_path):
     path.write_text("parallel_id\ttext\nx\thello\n")
     manifest = read_manifest(path, required=("parallel_id", "text"))
     assert (manifest[0].id, manifest[0].audio, manifest[0].n_frames) == ("", "", 0)
-    assert manifest[0].extra == {"text": "hello"}
+    assert manifest[0].extra == {"text": "hello"} and manifest[0].adapter is None
     assert list(manifest.n_frames) == list(manifest.language_ids) == manifest.languages == []
     assert manifest.src_lang(0) is None
 

@@ -202,3 +202,10 @@ def test_usage(capsys):
             main(arguments)
         assert caught.value.code == 2
     capsys.readouterr()
+
+
+def test_the_column_of_adapters_is_a_name_or_empty(folder):
+    header = f"{HEADER}\tadapter"
+    path = manifest(folder, f"{row()}\tnews", f"{row('y')}\t", f"{row('z')}\tnews ", header=header)
+    (fault,) = faults(path)
+    assert fault.startswith(f"{path}:4:7: `adapter` must be free of white space at its ends")

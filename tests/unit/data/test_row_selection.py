@@ -109,8 +109,62 @@ def test_the_share_of_a_language_does_not_depend_on_the_others(manifest):
     assert [row for row in both if LANGUAGES[row % 10] == "fr"] == alone
 
 
-def test_a_test_set_is_used_whole(manifest):
-    assert select(manifest(), train_share=0.1, training=False) == list(range(10))
+def seconds_of(rows, languages, seconds):
+    """Seconds of the chosen rows by language, added up row by row."""
+    sums = dict.fromkeys(languages, 0.0)
+    for row in rows:
+        sums[languages[row]] += seconds[row]
+    return sums
+
+
+@pytest.mark.parametrize("languages", [LANGUAGES * 5, [""] * 50], ids=["languages", "none"])
+def test_fewer_minutes_are_part_of_more(manifest, languages):
+    seconds = [1.0 + (7 * row) % 11 for row in range(50)]
+    table = manifest(languages, seconds)
+    whole = seconds_of(range(50), languages, seconds)
+    wanted = [0.3, 0.5, 1.0, 2.0, 9.0]
+    chosen = [select(table, train_minutes=minutes) for minutes in wanted]
+    for smaller, greater in pairwise(chosen):
+        assert set(smaller) < set(greater) or smaller == greater == list(range(50))
+    assert all(rows == sorted(rows) for rows in chosen)
+    assert chosen[-1] == list(range(50)), "more than there is: all"
+    for minutes, rows in zip(wanted, chosen, strict=True):
+        for language, used in seconds_of(rows, languages, seconds).items():
+            full = min(60 * minutes, whole[language])
+            assert full - 11 < used <= full, "whole rows, as many as fit; the longest has 11 s"
+
+
+def test_minutes_are_drawn_by_seed_and_logged(manifest, caplog):
+    table = manifest(["be"] * 60 + ["ro"] * 3, [2.0] * 63)
+    with caplog.at_level(logging.INFO, "fairseq_samu"):
+        first = select(table, train_minutes=1.0)
+    assert "be 1.00 min in 30 of 60 rows, ro 0.10 min in all 3 rows are used" in caplog.text
+    assert "(train_minutes 1)" in caplog.text
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{table.path}: not 1 minutes: ro has 0.10"
+    ]
+    assert first == select(table, train_minutes=1.0) != select(table, train_minutes=1.0, seed=2)
+    alone = select(table, train_minutes=1.0, languages=("be",))
+    assert [row for row in first if row < 60] == alone, "a language does not depend on the others"
+    assert alone == select(table, train_share=0.5, languages=("be",)), "drawn in the order of shares"
+    assert len(select(table, train_minutes=0.01)) == 2, "one row of each language at least"
+    within = {"min_audio_seconds": 1.0, "max_audio_seconds": 3.0}
+    long_rows = manifest(["be"] * 4, [9.0, 2.0, 2.0, 0.5])
+    assert select(long_rows, train_minutes=1.0, **within) == [1, 2], "rows outside the limits are not counted"
+
+
+def test_texts_without_speech_have_no_minutes(tmp_path):
+    columns = ["id", "src_text", "src_lang", "tgt_text", "tgt_lang"]
+    rows = [dict(zip(columns, (f"p{row}", "a", "en", "b", "be"), strict=True)) for row in range(5)]
+    write_manifest(tmp_path / "train.tsv", rows, columns)
+    table = read_manifest(tmp_path / "train.tsv", required=columns)
+    options = DatasetOptions(audio_root=tmp_path, training=True, train_minutes=0.1)
+    assert select_rows(table, options, np.arange(5), by_duration=False).tolist() == list(range(5))
+
+
+@pytest.mark.parametrize("less", [{"train_share": 0.1}, {"train_minutes": 0.05}], ids=["share", "minutes"])
+def test_a_test_set_is_used_whole(manifest, less):
+    assert select(manifest(), **less, training=False) == list(range(10))
 
 
 def test_what_is_left_out_is_counted_and_named(manifest, caplog):

@@ -32,6 +32,7 @@ CZECH = {
     "female^Where are you going?": "Kam jdeš?",
     "shop\4<b>Bread</b> and cheese": "<b>Chléb</b> a sýr",
     "You need %d gold": "Potřebuješ %d zlata",
+    "~Open file": "Otevřít ~soubor",
     "Graak": "Graak",
     "One line\nAnother line": "Jeden řádek\nDruhý řádek",
     "Two lines\nof English": "Jeden český řádek",
@@ -46,6 +47,7 @@ def test_a_catalogue_gives_clean_pairs(recipe):
         ("Vypadni z mé vesnice!", "Get out of my village!"),
         ("Kam jdeš?", "Where are you going?"),
         ("Chléb a sýr", "Bread and cheese"),
+        ("Otevřít soubor", "Open file"),
         ("Jeden řádek", "One line"),
         ("Druhý řádek", "Another line"),
         ("Jeden český řádek", "Two lines of English"),
@@ -70,7 +72,7 @@ def test_a_package_is_read_without_unpacking(recipe, tmp_path, monkeypatch):
         subprocess, "Popen", lambda command, **kind: started(["cat", str(tmp_path / "data.tar")], **kind)
     )
     pairs = list(catalogues.read_package(tmp_path / "game-data_1.0_all.deb", ("cs", "nl")))
-    assert len(pairs) == 6
+    assert len(pairs) == 7
     assert {(pair.source, pair.language) for pair in pairs} == {("game-data", "cs")}
 
 

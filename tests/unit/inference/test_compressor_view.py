@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip("fairseq", reason="the models stand on the host")
 
-from fairseq_samu.errors import CheckpointError
+from fairseq_samu.errors import CheckpointError, ConfigError
 from fairseq_samu.inference.compressor_view import CompressorView
 from fairseq_samu.inference.translator_building import MODELS
 from tests.unit.tiny_compressor import make_compressing_model, save_compressing_model
@@ -99,3 +99,23 @@ def test_text_alone_is_refused(tmp_path):
     path = save_compressing_model(tmp_path, "multitask_st", without_speech=True)
     with pytest.raises(CheckpointError, match="compressor"):
         CompressorView.load(path)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_recordings_go_through_the_adapters_of_their_languages(tmp_path, architecture):
+    options = {"adapter_names": "en,fr", "adapter_dim": 8, "compressor_lookback": "none"}
+    model, vocabulary, _ = make_compressing_model(tmp_path, architecture, **options)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "_adapter." in name:
+                parameter.normal_(std=0.5)
+    view = CompressorView(model, vocabulary, missing_adapter="base")
+    recordings = waves(16000, 16000)
+    seen = look(view, recordings, adapters=["fr", "de"])
+    for one, name in zip(seen, ["fr", "de"], strict=True):
+        (alone,) = view.look([recordings[one.recording]], adapters=name)
+        assert torch.equal(one.labels, alone.labels) and torch.equal(one.starts, alone.starts)
+        (other,) = view.look([recordings[one.recording]], adapters="en")
+        assert not torch.equal(one.labels, other.labels)
+    with pytest.raises(ConfigError, match="but is 'de' instead"):
+        list(CompressorView(model, vocabulary).look(recordings, adapters=["fr", "de"]))

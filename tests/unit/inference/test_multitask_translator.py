@@ -8,12 +8,15 @@ from torch import nn
 
 pytest.importorskip("fairseq", reason="the search is the host's")
 
+from fairseq.sequence_generator import SequenceGenerator
+
 from fairseq_samu.cli.main import main
 from fairseq_samu.data.targets import encode_source
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import ConfigError
 from fairseq_samu.inference.speech_translator import SpeechTranslator
 from fairseq_samu.inference.texts import batch_texts
+from fairseq_samu.models.joint_search_view import JointSearchView
 from fairseq_samu.models.multitask_st import MultitaskStConfig, MultitaskStModel
 from fairseq_samu.models.speech_encoder_options import build_configured_encoder
 from tests.unit.inference.conftest import ENCODERS
@@ -97,6 +100,24 @@ def test_the_head_for_ctc_transcribes(write, vocabulary):
         expected.append(vocabulary.decode([label for label in merged if label != vocabulary.bos]))
     assert len(set(expected)) > 1
     assert SpeechTranslator.load(path).transcribe_by_ctc(recordings) == expected
+
+
+def test_the_head_for_ctc_takes_part_in_the_search(write, vocabulary):
+    path, model = write()
+    recordings = waves(1.0, 0.6)
+    expected = []
+    for wave in recordings:
+        view = JointSearchView(model, 0.6, vocabulary.bos, vocabulary.eos)
+        generator = SequenceGenerator([view], vocabulary.dictionary, beam_size=2, max_len_b=200)
+        inputs = {"source": torch.from_numpy(wave)[None], "padding_mask": torch.zeros(1, len(wave), dtype=torch.bool)}
+        prefix = torch.tensor([[vocabulary.tag("fr")]])
+        (hypotheses,) = generator.generate([view], {"net_input": inputs}, prefix_tokens=prefix)
+        expected.append(vocabulary.decode(hypotheses[0]["tokens"]))
+    translator = SpeechTranslator.load(path)
+    assert translator.transcribe(recordings, "fr", beam=2, ctc_weight=0.6) == expected
+    assert translator.transcribe(recordings, "fr", beam=2) != expected
+    with pytest.raises(ConfigError, match="`ctc_weight` must be from 0 to 1"):
+        translator.transcribe(recordings, "fr", ctc_weight=1.2)
 
 
 @pytest.mark.parametrize("alone", [False, True])

@@ -179,6 +179,8 @@ def test_a_model_for_ctc_alone_transcribes(write, vocabulary):
         expected.append(vocabulary.decode([label for label in merged if label != vocabulary.bos]))
     assert all(expected)
     assert SpeechTranslator.load(path).transcribe(recordings, "fr") == expected
+    with pytest.raises(ConfigError, match="without both a decoder and a head for CTC"):
+        SpeechTranslator.load(path).transcribe(recordings, "fr", ctc_weight=0.3)
 
 
 def test_no_text_is_longer_than_asked_for(write):

@@ -271,3 +271,8 @@ def test_all_faulty_options_at_once():
 def test_logits_need_the_decoder():
     with pytest.raises(ConfigError, match="prev_output_tokens"):
         build().eval()(source_tokens=SOURCE).logits()
+
+
+def test_an_acoustic_encoder_that_is_not_there_has_no_adapters():
+    with pytest.raises(ConfigError, match="`adapter_dim` must be 0 without an acoustic encoder, but is '4'"):
+        build(without_speech=True, adapter_dim=4)

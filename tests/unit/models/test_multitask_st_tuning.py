@@ -13,7 +13,7 @@ from tests.unit.models.test_samu_xlsr_mbart import waves
 
 
 def test_all_groups_are_all_parameters():
-    model = build()
+    model = build(adapter_dim=4, decoder_adapter_dim=4, num_length_adapter_layers=1)
     groups = model.parameter_groups()
     assert set(groups) == set(GROUPS) - {"added_tags"}
     assert sum(map(count, groups.values())) == count(model.parameters())
@@ -52,6 +52,12 @@ def test_last_layers_of_the_acoustic_encoder(number, layers):
     norm = {"final_norm"} if layers else set()
     assert found == {f"layer.{index}" for index in layers} | norm | ({"embedding"} if number < 0 else set())
     assert all(p.requires_grad for p in model.text_encoder.parameters())
+
+
+def test_a_number_of_tuned_layers_leaves_adapters_to_their_group():
+    model = build(num_tuned_layers=0, adapter_dim=4, adapter_placement="one")
+    tuned = {name for name, p in model.encoder.named_parameters() if p.requires_grad}
+    assert len(tuned) == 8 and all(".layer_adapter." in name for name in tuned)
 
 
 def test_what_is_frozen_is_in_evaluation_mode_and_gives_the_same():

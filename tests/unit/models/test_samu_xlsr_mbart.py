@@ -87,6 +87,7 @@ def test_what_is_tuned(options, expected):
 def test_all_groups_together_are_all_parameters():
     model = build(
         tuned_groups="all",
+        decoder_adapter_dim=4,
         num_length_adapter_layers=1,
         ctc_head=True,
         compressor="first",
@@ -194,8 +195,9 @@ def test_an_added_tag_learns_while_the_embedding_is_frozen():
 
 def test_bad_options_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
-        build(tuned_groups="encoder,nothing", adapter_dim=-1, without_decoder=True, decoder_dropout=2)
-    for name in ("tuned_groups", "adapter_dim", "ctc_head", "decoder_dropout"):
+        sizes = {"adapter_dim": -1, "decoder_adapter_dim": 4}
+        build(tuned_groups="encoder,nothing", without_decoder=True, decoder_dropout=2, **sizes)
+    for name in ("tuned_groups", "adapter_dim", "decoder_adapter_dim", "ctc_head", "decoder_dropout"):
         assert f"`{name}` must be" in str(caught.value)
 
 

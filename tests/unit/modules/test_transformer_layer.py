@@ -40,6 +40,19 @@ def test_adapters_stand_behind_both_parts():
     assert set(layer.state_dict()) == names
 
 
+@pytest.mark.parametrize("pre_norm", [True, False])
+def test_an_adapter_behind_the_layer(pre_norm):
+    class Double(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    layer = TransformerLayer(8, 16, 2, pre_norm)
+    x = torch.randn(1, 4, 8)
+    plain = layer(x)
+    layer.layer_adapter = Double()
+    assert torch.equal(layer(x), 2 * plain)
+
+
 def test_dropout_acts_in_training_only():
     layer = TransformerLayer(8, 16, 2, True, dropout=0.5, attention_dropout=0.5, activation_dropout=0.5)
     x = torch.randn(1, 4, 8)

@@ -1,6 +1,7 @@
 """The vocabulary of a run: what trimming keeps, and where it says that a language is not known."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,12 +9,14 @@ import torch
 pytest.importorskip("fairseq", reason="the task stands on the host")
 pytest.importorskip("sentencepiece", reason="the texts are pieces")
 
+from fairseq_samu.checkpoints.mbart import LoadedDecoder
 from fairseq_samu.data.manifest import write_manifest
 from fairseq_samu.data.vocabulary import Vocabulary
 from fairseq_samu.errors import CheckpointError, ManifestError
 from fairseq_samu.tasks._checkpoint_vocabulary import require_vocabulary_of_checkpoint
-from fairseq_samu.tasks._decoder_loading import find_kept
+from fairseq_samu.tasks._decoder_loading import PretrainedText, find_kept
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig
+from tests.unit.models.test_samu_xlsr_mbart import build
 from tests.unit.tiny_sentencepiece import TEXTS, train_model
 
 COLUMNS = ["id", "audio", "n_frames", "tgt_text", "tgt_lang", "src_text", "src_lang"]
@@ -82,3 +85,22 @@ def test_a_checkpoint_of_another_task_is_left_to_the_host(tmp_path: Path) -> Non
     torch.save({"model": {}, "task_state": {}}, tmp_path / "checkpoint_last.pt")
     cfg = MultitaskStConfig(restore_file="checkpoint_last.pt", save_dir=str(tmp_path), finetune_from_model=None)
     require_vocabulary_of_checkpoint(cfg, Vocabulary(), "Mend it.")
+
+
+@pytest.mark.parametrize("names", ["", "be,ro"])
+def test_new_adapters_stay_new_in_a_pretrained_decoder(names: str) -> None:
+    pretrained = build().decoder.state_dict()
+    model = build(decoder_adapter_dim=4, adapter_names=names)
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.add_(1.0)
+    before = {name: tensor.clone() for name, tensor in model.decoder.state_dict().items()}
+    text = PretrainedText(Vocabulary(), LoadedDecoder({}, pretrained, "folder", [], b""), [], None)
+    text.load_into(model, SimpleNamespace(decoder_path="mbart"))
+    after = model.decoder.state_dict()
+    assert len(after) > len(pretrained)
+    for name, tensor in after.items():
+        assert tensor.equal(pretrained.get(name, before[name])), name
+    del pretrained["layer_norm.weight"]
+    with pytest.raises(CheckpointError, match="layer_norm"):
+        text.load_into(model, SimpleNamespace(decoder_path="mbart"))

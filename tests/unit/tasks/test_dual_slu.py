@@ -46,7 +46,11 @@ def test_all_bad_options_are_reported_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         validate(DualSluConfig(**wrong, ngram_model=str(tmp_path / "absent.arpa")))
     assert all(f"`{name}` must be" in str(caught.value) for name in (*wrong, "ngram_model"))
-    validate(DualSluConfig(data=str(tmp_path)))
+    with pytest.raises(ConfigError, match="`train_minutes` must be 0 or more"):
+        validate(DualSluConfig(data=str(tmp_path), train_minutes=-1.0))
+    with pytest.raises(ConfigError, match="`train_share` must be 1 where train_minutes says how much"):
+        validate(DualSluConfig(data=str(tmp_path), train_minutes=3.0, train_share=0.5))
+    validate(DualSluConfig(data=str(tmp_path), train_minutes=3.0))
 
 
 def test_a_checkpoints_task_needs_nothing_of_the_machine_that_trained():

@@ -23,6 +23,7 @@ from fairseq_samu.tasks.multitask_st import MultitaskStTask
 from tests.unit.tiny_translator import TinyTranslator, make_translator
 
 FIRST_ROW = 40  # rows are numbered within the manifest, not within the batch
+SPEECH = {"encoder": object(), "decoder": object(), "has_ctc": False, "adapter_names": []}
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_one_encoders_cache_is_not_for_several_models(tiny: TinyTranslator) -> N
 
 
 def test_ctc_decodes_with_one_model_and_scores_nothing() -> None:
-    ctc, other = (SimpleNamespace(encoder=object(), decoder=decoder) for decoder in (None, object()))
+    ctc, other = (SimpleNamespace(**{**SPEECH, "decoder": decoder}) for decoder in (None, object()))
     validate_search(MultitaskStConfig(), GenerationConfig(), [ctc], has_texts=True)  # type: ignore[list-item]
     for models, options in (([ctc, ctc], {}), ([ctc, other], {}), ([ctc], {"score_reference": True})):
         with pytest.raises(ConfigError):
@@ -170,13 +171,21 @@ def test_models_that_decode_together_have_one_vocabulary(tiny: TinyTranslator) -
     ],
 )
 def test_a_model_must_read_what_the_task_gives_it(tasks: str, options: dict, fault: str) -> None:
-    speech = SimpleNamespace(encoder=object(), decoder=object(), has_ctc=False)
+    speech = SimpleNamespace(**SPEECH)
     with pytest.raises(ConfigError, match=fault):
         validate_search(MultitaskStConfig(tasks=tasks, **options), GenerationConfig(), [speech], True)
 
 
 def test_a_model_of_text_hears_nothing() -> None:
-    text = SimpleNamespace(encoder=None, decoder=object(), encode_text=None)
+    text = SimpleNamespace(encoder=None, decoder=object(), encode_text=None, adapter_names=[])
     with pytest.raises(ConfigError, match="of models that read speech"):
         validate_search(MultitaskStConfig(tasks="st"), GenerationConfig(), [text], True)
     validate_search(MultitaskStConfig(tasks="mt"), GenerationConfig(), [text], True)
+
+
+def test_models_that_decode_together_number_adapters_alike() -> None:
+    names = (["be"], ["be"], ["be", "ru"])
+    first, same, other = (SimpleNamespace(**{**SPEECH, "adapter_names": own}) for own in names)
+    validate_search(MultitaskStConfig(tasks="st"), GenerationConfig(), [first, same], True)
+    with pytest.raises(ConfigError, match="of models with the same adapters, but is 'be; be, ru' instead"):
+        validate_search(MultitaskStConfig(tasks="st"), GenerationConfig(), [first, other], True)

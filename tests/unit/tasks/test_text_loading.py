@@ -1,6 +1,7 @@
 """The text side of a run of multitask_st: from pieces, or from a checkpoint, with what stands between it and speech."""
 
 import json
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,26 @@ def test_projection_and_compressor_come_with_a_model_of_speech(tmp_path: Path, v
     assert without.projection.weight.equal(old.projection.weight)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"num_length_adapter_layers": 1}, False), ({}, True), ({"without_speech": True}, False)],
+    ids=["has one", "none", "no speech"],
+)
+def test_a_length_adapter_comes_along_or_is_said_to_be_left_out(
+    tmp_path: Path, vocabulary: Vocabulary, caplog: pytest.LogCaptureFixture, options: dict[str, Any], said: bool
+) -> None:
+    conformer = {"length_adapter_kind": "conformer", "length_adapter_heads": 4, "vocabulary_size": len(vocabulary)}
+    old = changed(build(num_length_adapter_layers=1, **conformer))
+    cfg = settings(save(tmp_path / "joint.pt", old, vocabulary))
+    new = build(**conformer, **options)
+    with caplog.at_level(logging.WARNING, "fairseq_samu"):
+        read_text_side(MultitaskStConfig(), cfg).load_into(new, cfg)
+    assert any("its length_adapter is left out" in record.message for record in caplog.records) == said
+    own = {name: tensor for name, tensor in new.state_dict().items() if name.startswith("length_adapter.")}
+    assert bool(own) == ("num_length_adapter_layers" in options)
+    assert all(tensor.equal(old.state_dict()[name]) for name, tensor in own.items())
+
+
 @pytest.mark.parametrize("kernels", [(3, 0), (0, 3)])
 def test_extractors_may_be_put_in_or_left_out(tmp_path: Path, vocabulary: Vocabulary, kernels: tuple[int, int]) -> None:
     old, new = (build(vocabulary_size=len(vocabulary), l2g_kernel=kernel, without_speech=True) for kernel in kernels)
@@ -83,6 +104,23 @@ def test_extractors_may_be_put_in_or_left_out(tmp_path: Path, vocabulary: Vocabu
     read_text_side(MultitaskStConfig(), cfg).load_into(new, cfg)
     assert new.decoder.embed_tokens.weight.equal(old.decoder.embed_tokens.weight)
     assert all(new.state_dict()[name].equal(value) for name, value in kept.items())
+
+
+@pytest.mark.parametrize(("size", "names", "warnings"), [(4, "be,ro", 0), (4, "", 1), (0, "", 1)])
+def test_adapters_of_the_decoder_come_along_or_are_said_to_be_left_out(
+    tmp_path: Path, vocabulary: Vocabulary, caplog: pytest.LogCaptureFixture, size: int, names: str, warnings: int
+) -> None:
+    old = changed(
+        build(vocabulary_size=len(vocabulary), without_speech=True, decoder_adapter_dim=4, adapter_names="be,ro")
+    )
+    cfg = settings(save(tmp_path / "mt.pt", old, vocabulary))
+    new = build(vocabulary_size=len(vocabulary), decoder_adapter_dim=size, adapter_names=names)
+    with caplog.at_level(logging.WARNING, "fairseq_samu"):
+        read_text_side(MultitaskStConfig(), cfg).load_into(new, cfg)
+    state = new.decoder.state_dict()
+    assert all(tensor.equal(state[name]) for name, tensor in old.decoder.state_dict().items() if name in state)
+    assert any("_adapter.be." in name for name in state) == bool(names)
+    assert sum("adapters of this decoder are left out" in record.message for record in caplog.records) == warnings
 
 
 def test_other_sizes_than_the_checkpoint_s_are_refused(tmp_path: Path, vocabulary: Vocabulary) -> None:

@@ -152,6 +152,31 @@ def test_speakers_may_be_shared_but_not_words(tmp_path, source, run, rows):
     assert "fr/leak" not in train
 
 
+def test_recognition_is_measured_on_the_published_test(tmp_path, tones, write_text, run, rows, dropped):
+    folder = tmp_path / "be"
+    tables = {
+        "test": [clip("t", "short.mp3", "Так"), clip("u", "long.mp3", "Доўга"), clip("u", "stated.mp3", "Заяўлена")],
+        "dev": [clip("d", "d.mp3", "Не")],
+        "train": [clip("a", "a.mp3", "Добра"), clip("b", "b.mp3", "Кепска"), clip("a", "leak.mp3", "так!")],
+    }
+    for name, clips in tables.items():
+        table(folder / f"{name}.tsv", NEW, clips, write_text)
+    table(folder / "validated.tsv", NEW, [each for clips in tables.values() for each in clips], write_text)
+    write_text(folder / "clip_durations.tsv", "clip\tduration[ms]\nstated.mp3\t60000\n")
+    seconds = {"short": 1.0, "long": 12.0, "stated": 4.0, "d": 1.0, "a": 2.0, "b": 12.0, "leak": 4.0}
+    for name, length in seconds.items():
+        tones.write(folder / f"clips/{name}.mp3", length, 32000)
+    options = ("--train-from", "train", "--min-seconds", "0.5", "--max-seconds", "10")
+    prepare(run, folder, tmp_path / "out", *options, "--whole-test")
+    found = {split: set(rows(tmp_path / f"out/{split}.tsv")) for split in ("train", "valid", "test")}
+    assert found == {"train": {"be/a"}, "valid": {"be/d"}, "test": {"be/short", "be/long", "be/stated"}}
+    left = {("be/train.tsv:3", "longer than 10 s"), ("be/train.tsv:4", "its words are held out")}
+    assert dropped(tmp_path / "out") == left
+    assert "0.5 to 10 s long in training, of any length" in (tmp_path / "out/README.md").read_text("utf-8")
+    prepare(run, folder, tmp_path / "limited", *options)
+    assert set(rows(tmp_path / "limited/test.tsv")) == {"be/short"}
+
+
 def test_another_source_is_not_taken_for_finished(tmp_path, source, run, rows):
     output = tmp_path / "out"
     prepare(run, source / "de", output)
