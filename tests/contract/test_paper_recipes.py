@@ -237,6 +237,8 @@ def test_multitask_translation_is_trained_and_decoded_as_released():
     workers = speech.distributed_training.distributed_world_size
     frames = speech.dataset.max_tokens * 100 // SAMPLE_RATE  # of 10 ms
     assert (workers, frames, list(optimization.update_freq)) == (8, 15000, [3])
+    # the default refuses an encoder that rests and several passes in one update
+    assert text.distributed_training.ddp_backend == speech.distributed_training.ddp_backend == "legacy_ddp"
     model = speech.model
     assert model.encoder_freeze_updates == model.compressor_start_update == 3000
     assert (str(model.compressor), str(model.compressor_lookback), str(model.compressor_blanks)) == (

@@ -26,7 +26,8 @@ train() {
     samu_run fairseq-train "$manifests" --user-dir "$SAMU_ROOT/fairseq_samu" --task multitask_st --arch multitask_st \
         --criterion consistency_multitask --weight-mode fixed --measure-interval 0 --compressor off --l2g-kernel 0 \
         --label-smoothing 0.1 --optimizer adam --adam-betas "(0.9, 0.98)" --clip-norm 1 --lr-scheduler inverse_sqrt \
-        --distributed-world-size "$gpus" --fp16 --num-workers 4 --no-epoch-checkpoints --save-interval-updates 1000 \
+        --distributed-world-size "$gpus" --ddp-backend legacy_ddp --fp16 --num-workers 4 \
+        --no-epoch-checkpoints --save-interval-updates 1000 \
         --keep-interval-updates 2 --save-dir "$folder" "$@"
     samu_run touch "$folder/finished"
 }

@@ -13,7 +13,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../environment.sh"
 target=${1:-de}
-output=${2:-$SAMU_ROOT/outputs/multitask_st_mustc_$target}
+output=$(realpath -m "${2:-$SAMU_ROOT/outputs/multitask_st_mustc_$target}")
 data=$output/mustc
 source "$here/stages.sh"
 

@@ -28,9 +28,11 @@ prepare() {
             --output "$data/librispeech"
     fi
     if [ -n "${WMT:-}" ]; then
+        local held=$data/valid.tsv,$data/test.tsv
+        [ ! -e "$data/test_he.tsv" ] || held+=,$data/test_he.tsv
         done_before "$data/wmt/train.tsv" ||
             samu_run fairseq-samu prepare text-pairs --source "$WMT" --source-file train.en --target-file "train.$target" \
-                --source-language en --target-language "$target" --held-out "$data/valid.tsv,$data/test.tsv" \
+                --source-language en --target-language "$target" --held-out "$held" \
                 --output "$data/wmt"
         further=("$data/wmt/train.tsv")
     fi
@@ -39,6 +41,9 @@ prepare() {
             --size 10000 --output "$data"
 }
 
+# The host's default way of adding up gradients refuses parameters that an update does not reach (an encoder that rests, a
+# compressor that waits) and several passes in one update; legacy_ddp adds up whatever there is.
+#
 # train NAME OPTION... : checkpoints in $output/NAME. An interrupted training goes on from its last checkpoint.
 train() {
     local folder=$output/$1
@@ -47,7 +52,8 @@ train() {
     samu_run fairseq-train "$data" --user-dir "$SAMU_ROOT/fairseq_samu" --task multitask_st --arch multitask_st \
         --source-noise-prob 0.1 --l2g-kernel 5 --l2g-step 3 --text-dropout 0.1 \
         --criterion consistency_multitask --label-smoothing 0.2 --optimizer adam --adam-betas "(0.9, 0.98)" \
-        --lr-scheduler inverse_sqrt --warmup-init-lr 1e-7 --clip-norm 10 --distributed-world-size "$gpus" --fp16 \
+        --lr-scheduler inverse_sqrt --warmup-init-lr 1e-7 --clip-norm 10 --distributed-world-size "$gpus" \
+        --ddp-backend legacy_ddp --fp16 \
         --num-workers 4 --save-dir "$folder" "$@"
     samu_run touch "$folder/finished"
 }

@@ -26,7 +26,8 @@ samu_run fairseq-train "$data" --user-dir "$SAMU_ROOT/fairseq_samu" --task samu_
     --arch samu_xlsr --encoder-path "${XLSR:-xlsr2_300m.pt}" --embedding-dim 768 --checkpoint-activations \
     --criterion cosine_kd --kd-scale 20 --optimizer adam --adam-betas "(0.9, 0.98)" --clip-norm 10 \
     --lr 0.0005 --lr-scheduler tri_stage --warmup-steps 2800 --hold-steps 11200 --decay-steps 14000 \
-    --max-update 28000 --max-tokens 1200000 --update-freq 1 --distributed-world-size 8 --fp16 --num-workers 4 \
+    --max-update 28000 --max-tokens 1200000 --update-freq 1 --distributed-world-size 8 --ddp-backend legacy_ddp --fp16 \
+    --num-workers 4 \
     --best-checkpoint-metric recall_at_1 --maximize-best-checkpoint-metric \
     --save-interval-updates 1000 --keep-interval-updates 2 --save-dir "$output/model"
 samu_run fairseq-samu retrieve --checkpoint "$output/model/checkpoint_best.pt" --manifest "$data/test.tsv" \

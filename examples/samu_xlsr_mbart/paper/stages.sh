@@ -19,7 +19,8 @@ train() {
         --checkpoint-activations --criterion ctc_ce --label-smoothing 0.3 \
         --optimizer adam --adam-betas "(0.9, 0.98)" --clip-norm 10 \
         --lr 0.0005 --lr-scheduler tri_stage --warmup-steps 2800 --hold-steps 11200 --decay-steps 14000 \
-        --max-update 28000 --max-tokens 1200000 --update-freq 1 --distributed-world-size 8 --fp16 --num-workers 4 \
+        --max-update 28000 --max-tokens 1200000 --update-freq 1 --distributed-world-size 8 --ddp-backend legacy_ddp \
+        --fp16 --num-workers 4 \
         --save-interval-updates 1000 --keep-interval-updates 2 --no-epoch-checkpoints --save-dir "$output/model"
     samu_run touch "$output/model/finished"
 }
