@@ -149,10 +149,22 @@ class ConsistencyMultitaskCriterion(FairseqCriterion):
             blank=dictionary.bos(),
         )
 
-    def begin_update(self, update: int, counts: bool = True) -> None:
-        """Told before each batch the number of its update, from 1, and whether the batch is more than a filler."""
-        self.balance.begin_update(update, counts)
+    def begin_update(self, update: int, counts: bool = True, loss_scale: float = 1.0) -> None:
+        """Told before each batch what it belongs to.
+
+        Args:
+            update: number of its update, from 1.
+            counts: False for a batch that only keeps a worker busy.
+            loss_scale: factor that the host multiplies the loss by in half precision, and takes out of gradients.
+        """
+        self.balance.begin_update(update, counts, loss_scale)
         self.terms.update = update
+
+    def train(self, mode: bool = True) -> "ConsistencyMultitaskCriterion":
+        """As torch's; the host calls it once in front of an update's batches, and again where it overflowed."""
+        if mode:
+            self.balance.discard()
+        return super().train(mode)
 
     def forward(self, model: Any, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
         """Loss of one batch.

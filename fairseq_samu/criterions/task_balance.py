@@ -24,8 +24,9 @@ class TaskBalance:
     number of workers; the released code measures what had been summed up in ``.grad`` so far.
 
     An update is: :meth:`begin_update` before every batch, :meth:`add` for every task in it, and :meth:`finish_update`
-    once. A task is dropped where its weight falls under ``drop_below`` and after its last update, and stays dropped.
-    The ratio of norms needs the main task: where a module has nothing to compare, it says nothing about a weight.
+    once; :meth:`discard` where it begins anew. A task is dropped where its weight falls under ``drop_below`` and after
+    its last update, and stays dropped. The ratio of norms needs the main task: where a module has nothing to compare,
+    it says nothing about a weight.
 
     Args:
         options: see there.
@@ -75,6 +76,13 @@ class TaskBalance:
             self._sums = None
         self._at_hand, self._counts, self._loss_scale = update, counts, loss_scale
         self.due = update > self._finished and self._is_due()
+
+    def discard(self) -> None:
+        """Forget what has been added to the update at hand: the host has thrown its batches away, or begins one.
+
+        A new loss scale says so as well, but an overflow that is tolerated, or at the least scale, leaves it as it is.
+        """
+        self._sums = None
 
     def _is_due(self) -> bool:
         if not any(self.active(task) for task in self._weights):

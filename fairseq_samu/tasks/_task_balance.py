@@ -35,9 +35,12 @@ class TaskBalancing(SpeechTask):
     def train_step(
         self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, ignore_grad: bool = False
     ) -> Any:
-        """As the host's; a batch that only keeps a worker busy adds nothing to what is measured."""
+        """As the host's; a batch that only keeps a worker busy adds nothing to what is measured.
+
+        What is measured is scaled as the loss is, so that it does not vanish in half precision either.
+        """
         if self._balance is not None:
-            criterion.begin_update(update_num + 1, counts=not ignore_grad)
+            criterion.begin_update(update_num + 1, counts=not ignore_grad, loss_scale=_loss_scale_of(optimizer))
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
@@ -74,3 +77,11 @@ class TaskBalancing(SpeechTask):
         if self._balance is not None and "balance" in state:
             self._balance.load_state_dict(state["balance"])
             self._drop_finished_tasks()
+
+
+def _loss_scale_of(optimizer: Any) -> float:
+    """Factor that the host multiplies losses by: its own scaler's with --fp16, torch's with --amp, otherwise 1."""
+    scaler = getattr(optimizer, "scaler", None)
+    if scaler is None:
+        return 1.0
+    return float(scaler.loss_scale if hasattr(scaler, "loss_scale") else scaler.get_scale())
