@@ -45,14 +45,18 @@ class HostDataset(FairseqDataset):
         """Length of rows as they will be read in this epoch, (R,) int64: samples, or tokens of texts."""
         raise NotImplementedError
 
-    def draw(self, total: int) -> NDArray[np.int64]:
-        """Rows of this epoch where an epoch has a given number of them, in the order of batching.
+    def draw(self, start: int, length: int) -> NDArray[np.int64]:
+        """Cut rows out of an endless stream, for an epoch that has another number of them than the data set.
+
+        Cuts that follow one another hold every row again and again, of the smallest language and corpus too; no row
+        comes a second time before all of its language and corpus came once.
 
         Args:
-            total: rows of an epoch, the same in all epochs.
+            start: rows of the stream before the cut: those of all epochs before.
+            length: rows of the cut.
 
         Returns:
-            (total,) int64; no row comes a second time before all came once.
+            (length,) int64, in the order of batching of the epoch at hand.
         """
         raise NotImplementedError
 

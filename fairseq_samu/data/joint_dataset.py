@@ -112,7 +112,7 @@ class JointTaskDataset(StackedDatasets):
         """Rows of a part for each batch of the main part, whose rows end at ``ends``."""
         part, task = self.parts[number], self.tasks[number]
         total = max(1, round(self.ratios[number] * int(ends[-1])))
-        rows = part.draw(total)
+        rows = part.draw((self.epoch - 1) * total, total)
         lengths = part.num_tokens_vec(rows)
         cuts = np.floor(ends * (total / ends[-1]) + 0.5).astype(np.int64)
         rng = np.random.default_rng([self.seed, CUT_STREAM, number, self.epoch])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fairseq_samu.data.batching import order_by_length
 from fairseq_samu.data.host_dataset import HostDataset
 from fairseq_samu.data.row_dataset import ORDER_STREAM
-from fairseq_samu.data.sampling import epoch_quotas
+from fairseq_samu.data.sampling import count_drawn
 from fairseq_samu.data.stacked_datasets import StackedDatasets
 
 
@@ -19,7 +19,7 @@ class MixedCorpora(StackedDatasets):
 
     A corpus of n rows is drawn with probability ``n^(1/T) / sum n^(1/T)`` (arXiv:1907.05019): temperature 1
     is as in the data, a higher one favours the small. Every corpus is an endless stream of its shuffled rows, see
-    ``sampling.sample_epoch``. Numbers of spoken languages are left out of the items: they are a corpus' own.
+    ``sampling.sample_stream``. Numbers of spoken languages are left out of the items: they are a corpus' own.
 
     Args:
         corpora: data set of each corpus, with its own folder of recordings.
@@ -38,12 +38,16 @@ class MixedCorpora(StackedDatasets):
 
     def ordered_indices(self) -> NDArray[np.int64]:
         """Rows of this epoch in the order of batching; there are as many as the corpora have together."""
-        return self.draw(len(self))
+        return self.draw((self.epoch - 1) * len(self), len(self))
 
-    def draw(self, total: int) -> NDArray[np.int64]:
+    def draw(self, start: int, length: int) -> NDArray[np.int64]:
         """See :meth:`HostDataset.draw`: each corpus has its share of the rows."""
-        quotas = epoch_quotas([len(corpus) for corpus in self.parts], 1.0 / self.temperature, total)
-        drawn = [corpus.draw(int(quota)) for corpus, quota in zip(self.parts, quotas, strict=True)]
+        sizes = [len(corpus) for corpus in self.parts]
+        before, behind = (count_drawn(sizes, 1.0 / self.temperature, place) for place in (start, start + length))
+        drawn = [
+            corpus.draw(int(first), int(last - first))
+            for corpus, first, last in zip(self.parts, before, behind, strict=True)
+        ]
         rows = np.concatenate([rows + number * self.stride for number, rows in enumerate(drawn)])
         rng = np.random.default_rng([self.options.seed, ORDER_STREAM, self.epoch])
         return order_by_length(rows, self.num_tokens_vec(rows), rng)

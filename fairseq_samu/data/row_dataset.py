@@ -10,7 +10,7 @@ from fairseq_samu.data.dataset_options import DatasetOptions
 from fairseq_samu.data.host_dataset import HostDataset
 from fairseq_samu.data.manifest import Manifest
 from fairseq_samu.data.row_selection import select_rows
-from fairseq_samu.data.sampling import sample_epoch
+from fairseq_samu.data.sampling import sample_epoch, sample_stream
 
 ORDER_STREAM = 11
 
@@ -108,12 +108,12 @@ class RowDataset(HostDataset):
             chosen = self.rows[sample_epoch(ids, options.sampling_alpha, options.seed, self.epoch)]
         return self._sort(chosen)
 
-    def draw(self, total: int) -> NDArray[np.int64]:
+    def draw(self, start: int, length: int) -> NDArray[np.int64]:
         """See :meth:`HostDataset.draw`; languages have the shares that ``options.sampling_alpha`` gives them."""
         options = self.options
         known = len(self.language_ids) > 0
         ids = self.language_ids[self.rows] if known else np.zeros(len(self.rows), dtype=np.int64)
-        return self._sort(self.rows[sample_epoch(ids, options.sampling_alpha, options.seed, self.epoch, total)])
+        return self._sort(self.rows[sample_stream(ids, options.sampling_alpha, options.seed, start, length)])
 
     def _sort(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Order by length, in training shuffled among rows that are about equally long."""

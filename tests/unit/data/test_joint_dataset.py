@@ -57,7 +57,8 @@ def test_rows_are_dealt_out_in_the_order_of_length(main, other, ratio, rows):
     dataset = join(main, other, [], {"asr": ratio})
     found = batches_of(dataset, 3, max_sentences=rows)
     sizes = [len(own) for own, _ in found]
-    drawn = dataset.parts[1].draw(max(1, round(ratio * len(main)))).tolist()
+    total = max(1, round(ratio * len(main)))
+    drawn = dataset.parts[1].draw(2 * total, total).tolist()
     assert [sorted(share) for _, share in found] == deal_by_hand(drawn, sizes, ratio)
     assert all(abs(len(share) - ratio * len(own)) <= 1 for own, share in found)
     firsts = [min(other[row] for row in share) for _, share in found if share]
@@ -75,7 +76,8 @@ def test_each_part_keeps_the_limit_and_the_main_one_is_as_if_alone(main, asr, mt
     for batch in found:
         for lengths, rows in zip((main, asr, mt), batch, strict=True):
             assert len(rows) <= 1 or len(rows) * max(lengths[row] for row in rows) <= limit
-    drawn = np.bincount(joint.parts[1].draw(max(1, round(ratio * len(main)))), minlength=len(asr))
+    total = max(1, round(ratio * len(main)))
+    drawn = np.bincount(joint.parts[1].draw((epoch - 1) * total, total), minlength=len(asr))
     used = np.bincount([row for _, share, _ in found for row in share], minlength=len(asr))
     assert (used <= drawn).all()
 
@@ -89,6 +91,13 @@ def test_all_rows_of_a_task_come_before_one_repeats(main, other, ratio):
         for _, share in batches_of(dataset, epoch):
             counts += np.bincount(share, minlength=len(other))
         assert counts.max() - counts.min() <= 1
+
+
+def test_a_small_corpus_comes_though_an_epoch_has_few_of_its_task():
+    corpora = MixedCorpora([NumberedRows([5] * 99, 1.0), NumberedRows([6], 2.0)])
+    dataset = JointTaskDataset({"st": NumberedRows([4] * 40, 0.0), "asr": corpora}, {}, 1)
+    drawn = [row for epoch in range(1, 6) for _, share in batches_of(dataset, epoch) for row in share]
+    assert np.bincount(drawn).tolist() == [2] * 100
 
 
 def test_what_does_not_fit_is_counted_and_drawn_again_later(caplog):

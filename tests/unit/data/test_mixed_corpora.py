@@ -20,7 +20,7 @@ def mix(sizes, temperature=1.0):
 
 def draw(dataset, epoch, total=None):
     dataset.set_epoch(epoch)
-    return dataset.ordered_indices() if total is None else dataset.draw(total)
+    return dataset.ordered_indices() if total is None else dataset.draw((epoch - 1) * total, total)
 
 
 def test_temperature_one_takes_every_row_once():
@@ -46,11 +46,19 @@ def test_all_rows_of_a_corpus_come_before_one_repeats(sizes, temperature, total)
     assert {len(rows) for rows in epochs} == {total}
     for number, size in enumerate(sizes):
         own = [rows[rows // dataset.stride == number] % dataset.stride for rows in epochs]
-        assert len({len(rows) for rows in own}) == 1
+        seen = np.cumsum([len(rows) for rows in own])
+        share = size ** (1 / temperature) / sum(other ** (1 / temperature) for other in sizes)
+        assert (np.abs(seen - share * total * np.arange(1, 12)) <= 2).all()
         counts = np.zeros(size, dtype=int)
         for rows in own:  # an epoch is in order of length: after each, no row is two readings ahead of another
             counts += np.bincount(rows, minlength=size)
             assert counts.max() - counts.min() <= 1
+
+
+def test_a_small_corpus_comes_though_epochs_are_short():
+    dataset = mix([200, 2])
+    drawn = np.concatenate([draw(dataset, epoch, 20) for epoch in range(1, 102)])
+    assert np.bincount(drawn).tolist() == [10] * 202
 
 
 def test_rows_are_nearly_sorted_by_length():
