@@ -220,9 +220,10 @@ class TaskBalance:
         """What a resumed run needs, of plain values.
 
         Returns:
-            The last update that was finished, weights, dropped tasks, cosines since the last change, seconds.
+            The mode, the last update that was finished, weights, dropped tasks, cosines since the last change, seconds.
         """
         return {
+            "mode": self.options.mode,
             "update": self._finished,
             "seconds": self._watch.read(),
             "weights": dict(self._weights),
@@ -231,7 +232,7 @@ class TaskBalance:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; the weights of mode ``fixed`` stay those of the options.
+        """Go on from a state; the weights of mode ``fixed``, and those after another mode, are those of the options.
 
         The log is cut when the next update begins, not before: who only evaluates a checkpoint leaves it whole.
 
@@ -242,7 +243,7 @@ class TaskBalance:
         self._at_hand = self._finished + 1
         self._has_begun, self._sums, self.due = False, None, False
         self._watch = Stopwatch(float(state["seconds"]))
-        if self.options.mode == "fixed":
+        if self.options.mode == "fixed" or state.get("mode", self.options.mode) != self.options.mode:
             return
         own = self.options.weights
         self._weights |= {task: float(weight) for task, weight in state["weights"].items() if task in own}

@@ -93,6 +93,20 @@ def test_fixed_weights_are_those_of_the_options_after_a_resume():
     assert (resumed.weight("asr"), resumed.weight("mt")) == (0.9, 0.8)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("fixed", "task_norm"), ("fixed", "consistency"), ("consistency", "task_norm")]
+)
+def test_another_mode_begins_with_the_weights_of_the_options(before, after):
+    first = TaskBalance(options(mode=before, weights={"asr": 0.3, "mt": 0.4}))
+    run(first, 1, 4, cosines(-1.0, 0.5, 0.5))
+    assert first.active("asr") == (before == "fixed")
+    resumed = TaskBalance(options(mode=after, weights={"asr": 0.9, "mt": 0.8}))
+    resumed.load_state_dict(first.state_dict())
+    assert (resumed.weight("asr"), resumed.weight("mt")) == (0.9, 0.8)
+    assert resumed.state_dict()["update"] == 4
+    assert resumed.state_dict()["cosines"] == {}
+
+
 def test_tasks_that_are_no_longer_trained_are_passed_over():
     both = TaskBalance(options())
     run(both, 1, 4, norms())
