@@ -158,7 +158,7 @@ class MultitaskTerms:
     def _alignment(self, model: Any, output: Any, transcript: Tensor) -> Tensor:
         """Contrastive losses (B,) of both levels, against the transcript and against what CTC hears."""
         options = self.alignment
-        gold = gold_share(self.update, options.gold, options.step)
+        gold = gold_share(self.update - 1, options.gold, options.step)
         speech = [mean_pool(level, output.state_mask) for level in (output.compressed, output.states)]
         total = speech[0].new_zeros(len(transcript), dtype=torch.promote_types(speech[0].dtype, torch.float32))
         for share, read in ((gold, lambda: transcript), (1.0 - gold, lambda: self._best_path(output))):

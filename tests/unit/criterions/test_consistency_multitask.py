@@ -91,6 +91,16 @@ def test_the_transcript_gives_way_to_what_ctc_hears():
     assert model.aligned == [[[6, 7], [5, 1]]]
 
 
+def test_the_share_of_the_transcript_falls_when_so_many_updates_are_made():
+    batch = speech("asr", [spelt([6, 6, 0, 7]), spelt([5])], [[4], [5]], [[4], [5]])
+    criterion = make_criterion("asr", alignment_gold=0.1, alignment_step=10)
+    for update, aligned in ((10, 2), (11, 1)):
+        criterion.begin_update(update)
+        model = SpellingModel()
+        loss_of(criterion, joint(asr=batch), model)
+        assert len(model.aligned) == aligned  # the transcript still counts in the tenth
+
+
 def test_tasks_are_summed_by_their_weights():
     criterion = make_criterion(asr_weight=0.5, mt_weight=0.25, alignment_weight=0.0)
     sample = joint(st=st_batch(), asr=asr_batch(2), mt=mt_batch(3))
