@@ -36,13 +36,14 @@ class ConsistencyMultitaskConfig(FairseqDataclass):
         default=0.0, metadata={"help": "weight, in recognition, of the decoder's cross-entropy of the transcript"}
     )
     st_start_update: int = field(
-        default=0, metadata={"help": "updates before the cross-entropy of ST counts (3000 in the paper)"}
+        default=0, metadata={"help": "updates before the cross-entropy of ST is trained on (3000 in the paper)"}
     )
     alignment_weight: float = field(
         default=1.0, metadata={"help": "alpha, weight of the contrastive losses beside CTC (0 = none)"}
     )
     alignment_gold: float = field(
-        default=1.0, metadata={"help": "beta, share of the transcript at the start; the rest is CTC's own best path"}
+        default=1.0,
+        metadata={"help": "beta, share of the transcript at the start of training; the rest is CTC's own best path"},
     )
     alignment_step: int = field(default=5000, metadata={"help": "updates after which that share falls by 0.1"})
     alignment_temperature: float = field(default=0.1, metadata={"help": "divisor of the cosines"})
@@ -121,7 +122,8 @@ class ConsistencyMultitaskCriterion(FairseqCriterion):
     row, A counts for each token of the transcript. The trainer divides by the target tokens of the first task (by a
     batch's own where that has another task alone), so that a task with twice as many rows weighs twice as much. Its
     weights follow what :class:`~fairseq_samu.criterions.task_balance.TaskBalance` measures; ST is measured by its
-    cross-entropy alone, which no other task has a part of. In validation the loss is that of the first task.
+    cross-entropy alone, which no other task has a part of. In validation the loss is that of the
+    first task, with all its terms and the transcript alone, however far the training is.
     """
 
     def __init__(self, cfg: ConsistencyMultitaskConfig, task: Any) -> None:
@@ -185,6 +187,7 @@ class ConsistencyMultitaskCriterion(FairseqCriterion):
         main = self.tasks[0]
         parts = sample.get("tasks") or {sample["task"]: sample}
         active = [task for task in self.tasks if not self.training or self.balance.active(task)]
+        self.terms.training = self.training
         losses = self.terms.compute(model, parts, active)
         if self.training and self.balance.due:
             probes = model.probed_parameters()

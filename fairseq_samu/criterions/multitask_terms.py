@@ -56,6 +56,9 @@ class AlignmentOptions:
 class MultitaskTerms:
     """Computes the losses of a batch, task by task (section 3 of arXiv:2311.03810).
 
+    In evaluation the terms do not depend on how far the training is: ST is always decoded, and speech is aligned with
+    the transcript alone, so that the losses of all checkpoints compare.
+
     Attributes:
         label_smoothing: of the cross-entropy.
         auxiliary_share: w, share of CTC and alignment in the loss of ST.
@@ -66,6 +69,7 @@ class MultitaskTerms:
         pad: id of the padding token.
         blank: id of CTC's blank.
         update: number of the update at hand, from 1 on.
+        training: whether the schedules of training hold, or it is evaluated.
     """
 
     label_smoothing: float
@@ -77,6 +81,7 @@ class MultitaskTerms:
     pad: int = 1
     blank: int = 0
     update: int = 1
+    training: bool = True
 
     def compute(self, model: Any, parts: Mapping[str, dict[str, Any]], active: Sequence[str]) -> dict[str, TaskLoss]:
         """Losses of all active tasks that there are rows of.
@@ -103,7 +108,7 @@ class MultitaskTerms:
             rule, mend = "there for a loss", "Add the column of the task's texts to the manifest."
             raise ManifestError(explain("", f"target of {task}", rule, "absent", mend))
         decodes = task == "mt" or (task == "asr" and self.asr_ce_weight > 0)
-        decodes |= task == "st" and self.update > self.st_start_update
+        decodes |= task == "st" and (not self.training or self.update > self.st_start_update)
         skipped = () if decodes else ("prev_output_tokens",)
         output = model(**{name: value for name, value in batch["net_input"].items() if name not in skipped})
         size = int((target != self.pad).sum())
@@ -158,7 +163,7 @@ class MultitaskTerms:
     def _alignment(self, model: Any, output: Any, transcript: Tensor) -> Tensor:
         """Contrastive losses (B,) of both levels, against the transcript and against what CTC hears."""
         options = self.alignment
-        gold = gold_share(self.update - 1, options.gold, options.step)
+        gold = gold_share(self.update - 1, options.gold, options.step) if self.training else 1.0
         speech = [mean_pool(level, output.state_mask) for level in (output.compressed, output.states)]
         total = speech[0].new_zeros(len(transcript), dtype=torch.promote_types(speech[0].dtype, torch.float32))
         for share, read in ((gold, lambda: transcript), (1.0 - gold, lambda: self._best_path(output))):

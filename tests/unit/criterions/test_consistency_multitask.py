@@ -264,6 +264,23 @@ def test_validation_is_about_the_main_task():
     assert log["num_target_tokens_mt"] == 3
 
 
+def test_validation_does_not_follow_the_schedules_of_training():
+    heard = [[spelt([6, 6, 0, 7]), spelt([5])], [[6], [7]], [[4], [5]]]
+    sample = joint(st=speech("st", *heard), asr=speech("asr", heard[0], heard[2], heard[2]))
+    found = []
+    for update, training in ((1, False), (19, False), (65, False), (1000, False), (65, True)):
+        criterion = make_criterion("st,asr", st_start_update=20, alignment_gold=0.7, alignment_step=10)
+        criterion.begin_update(update)
+        criterion.train(training)
+        model = SpellingModel()
+        loss, size, log = loss_of(criterion, sample, model)
+        found.append((loss, size, log["num_decoded"], log["nll_loss"].item(), log["loss_asr"].item(), model.aligned))
+    assert found[0] == found[1] == found[2] == found[3]
+    assert found[0][1:3] == (6, 6)
+    assert found[0][-1] == [[[4], [5]]] * 2  # the transcripts, not what CTC hears
+    assert found[4][0] != found[0][0]
+
+
 def test_a_batch_of_another_task_alone_is_divided_by_its_own_tokens():
     found, size, _ = loss_of(make_criterion(mt_weight=0.5), mt_batch(2))
     assert (found, size) == (pytest.approx(0.5 * 2 * CE_TEXT), 6)
