@@ -53,10 +53,6 @@ class MultitaskStConfig(TaskMixingConfig):
             "help": "keep only the tokens of the texts in these manifests, comma-separated, such as train.tsv,valid.tsv"
         },
     )
-    shared_asr: bool = field(
-        default=False,
-        metadata={"help": "asr, in joint batches, learns from the speech of the main task's own rows, read once"},
-    )
     missing_adapter: ChoiceEnum(POLICIES) = field(  # type: ignore[valid-type]
         default="error",
         metadata={

@@ -23,6 +23,12 @@ class TaskMixingConfig(SpeechDataConfig):
             "help": "rows of other tasks for each of the main one in a joint batch, such as asr=0.5 (default: 1)"
         },
     )
+    shared_asr: bool = field(
+        default=False,
+        metadata={
+            "help": "asr, in joint batches, learns from the speech of st's own rows, read once, and from no others"
+        },
+    )
     extra_manifests: str = field(
         default="",
         metadata={
@@ -151,4 +157,25 @@ def find_mixing_faults(
     is_temperature = 0 < cfg.corpus_temperature < math.inf
     check("corpus_temperature", is_temperature, "positive", cfg.corpus_temperature, "Use 1 for the data's own shares.")
     check("max_text_tokens", cfg.max_text_tokens > 0, "positive", cfg.max_text_tokens, "Raise it.")
+    return faults + _find_sharing_faults(cfg, tasks, extra, ratios)
+
+
+def _find_sharing_faults(
+    cfg: TaskMixingConfig, tasks: list[str], extra: list[tuple[str, str]], ratios: dict[str, float]
+) -> list[str]:
+    """Describe what ``shared_asr`` would pass over in silence; arguments of :func:`find_mixing_faults`."""
+    if not cfg.shared_asr:
+        return []
+    faults = []
+    if not (cfg.joint_tasks and tasks[0] == "st" and "asr" in tasks):
+        rule, mend = "used in joint batches of st with asr beside it", "Use --joint-tasks with --tasks st,asr or more."
+        value = f"{', '.join(tasks)}, {'joint' if cfg.joint_tasks else 'not joint'}"
+        faults.append(explain("multitask_st", "shared_asr", rule, value, mend))
+    for name, text, named in (
+        ("extra_manifests", cfg.extra_manifests, "asr" in dict(extra)),
+        ("task_ratios", cfg.task_ratios, "asr" in ratios),
+    ):
+        if named:
+            rule, mend = "without asr where it has no rows but those of st", "Leave out asr there, or --shared-asr."
+            faults.append(explain("multitask_st", name, rule, text, mend))
     return faults

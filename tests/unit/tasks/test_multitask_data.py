@@ -88,6 +88,16 @@ def test_joint_batches_have_every_task_and_transcripts(build):
     assert "transcript" not in batch["tasks"]["mt"]
 
 
+def test_recognition_that_shares_speech_has_no_rows_of_its_own_in_training(build):
+    dataset = build("st,asr,mt", joint_tasks=True, shared_asr=True)
+    assert dataset.tasks == ["st", "mt"]
+    (batch,) = collate_all(dataset)
+    assert sorted(batch["tasks"]["st"]["id"].tolist()) == [0, 1, 2, 3]
+    assert "transcript" in batch["tasks"]["st"]
+    validation = build("st,asr", "valid", joint_tasks=True, shared_asr=True)
+    assert [batch["task"] for batch in collate_all(validation)] == ["st", "asr"]
+
+
 def test_the_main_task_alone_can_be_joint(build):
     (batch,) = collate_all(build("st", joint_tasks=True))
     assert list(batch["tasks"]) == ["st"]

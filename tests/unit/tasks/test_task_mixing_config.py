@@ -105,3 +105,34 @@ def test_speech_comes_first_in_joint_batches_and_is_what_a_cache_holds(make):
     assert "`joint_tasks` must be used with a main task that reads speech, but is 'mt, st'" in fault
     (fault,) = faults_of(make(tasks="mt", feature_cache="cache"))
     assert "`feature_cache` must be left out where no speech is read" in fault
+
+
+def test_recognition_shares_the_speech_of_translation_alone(make):
+    validate(make(tasks="st,asr", joint_tasks=True, shared_asr=True))
+    options = {"extra_manifests": "st=extra.tsv,mt=extra.tsv", "task_ratios": "mt=2", "joint_tasks": True}
+    validate(make(tasks="st,mt,asr", shared_asr=True, **options))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "joint", "told"),
+    [
+        ("st,asr", False, "st, asr, not joint"),
+        ("asr,mt", True, "asr, mt, joint"),
+        ("asr,st", True, "asr, st, joint"),
+        ("st,mt", True, "st, mt, joint"),
+    ],
+)
+def test_speech_that_recognition_cannot_share_is_refused(make, tasks, joint, told):
+    (fault,) = faults_of(make(tasks=tasks, joint_tasks=joint, shared_asr=True))
+    expected = f"`shared_asr` must be used in joint batches of st with asr beside it, but is '{told}' instead"
+    assert expected in fault
+
+
+def test_rows_that_sharing_would_pass_over_are_refused(make):
+    options = {"extra_manifests": "asr=extra.tsv", "task_ratios": "mt=2,asr=0.5"}
+    faults = faults_of(make(tasks="st,asr,mt", joint_tasks=True, shared_asr=True, **options))
+    rule = "must be without asr where it has no rows but those of st, but is"
+    assert [fault.split(" instead")[0] for fault in faults] == [
+        f"multitask_st: `extra_manifests` {rule} 'asr=extra.tsv'",
+        f"multitask_st: `task_ratios` {rule} 'mt=2,asr=0.5'",
+    ]
