@@ -29,7 +29,7 @@ VERBS = {
     "retrieve": "find texts and recordings by recordings, and measure the recall",
     "score": "score understanding, translation or recognition from plain text files",
     "report": "turn results into a page with plots and playable recordings",
-    "adapters": "keep the tuned parameters of a checkpoint apart from its base, and put them back",
+    "adapters": "keep tuned parameters and named adapters apart from their base, and put them back",
 }
 
 

@@ -8,8 +8,9 @@ from fairseq_samu.data.corpora.names import split_names
 from fairseq_samu.errors import ConfigError, explain
 
 DESCRIPTION = (
-    "Write dict.txt, train and valid for `fairseq-train --task language_modeling --sample-break-mode eos`: texts in "
-    "the tokens of a decoder, each behind the tag of its language. The language model takes part in decoding by "
+    "Write dict.txt, train and valid for `fairseq-train --task language_modeling --sample-break-mode complete`: texts "
+    "in the tokens of a decoder, each behind the tag of its language. (The host's mode `eos` works with numpy 1 alone; "
+    "`complete` begins every block of --tokens-per-sample with a whole text.) The model takes part in decoding by "
     "`fairseq-generate --lm-path FILE --lm-weight W`, which looks for dict.txt in the folder of the manifests: name "
     "that as --data. Training files named test, valid or dev are refused; each text counts once."
 )

@@ -122,7 +122,7 @@ def test_the_base_keeps_its_bits(trained: Trained) -> None:
 
 
 def test_a_further_adapter_is_trained_beside_those_of_files(trained: Trained, tmp_path: Path) -> None:
-    """The files' own are frozen and keep their bits; the checkpoint holds all three and resumes without the files."""
+    """The files' own are frozen and keep their bits; the checkpoint holds all three."""
     files = [Path(shutil.copy(file, tmp_path)) for file in trained.files.values()]
     own = with_rows(trained.corpus, tmp_path / "rows", "ca", "be")
     options = {

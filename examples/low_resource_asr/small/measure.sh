@@ -4,9 +4,9 @@
 #     examples/low_resource_asr/small/measure.sh [OUTPUT] [RUN...]
 #
 # RUN is the folder of a training below OUTPUT, such as arms/whisper/encoder-1; left out, all that are done are measured.
-# Beside each checkpoint: transcripts of the new languages by the decoder (new.out), by decoder and CTC together (joint.out)
-# and, where it can differ from the base's, by CTC's best path (ctc.out); of those that the base has heard, by decoder and CTC,
-# where something is tuned that they go through (seen.out, forgetting.html); info.json says what is tuned.
+# Beside each checkpoint: transcripts of the new languages by decoder and CTC together (joint.out), of the main arms by the
+# decoder alone (new.out), and where they can differ from the base's by CTC's best path (ctc.out); of the languages that the
+# base has heard, where something is tuned that they go through (seen.out, forgetting.html). info.json says what is tuned.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/stages.sh"
 
@@ -25,7 +25,6 @@ measure() {
     local checkpoint=$folder/checkpoint_last.pt
     [ "${arm%-*}" != text ] || checkpoint=$folder/full.pt
     done_before "$folder/info.json" || into "$folder/info.json" fairseq-samu convert --info "$folder/checkpoint_last.pt"
-    decode "$folder/new.out" test_new "$checkpoint" --beam 5
     decode "$folder/joint.out" test_new "$checkpoint" --beam 5 --ctc-decoding-weight 0.5
     case $arm in base-* | length-* | pivot*) decode "$folder/seen.out" test_seen "$checkpoint" --beam 5 --ctc-decoding-weight 0.5 ;; esac
     case $arm in length-* | pivot*)
@@ -37,6 +36,7 @@ measure() {
                 --output "$folder/forgetting.html"
         ;;
     esac
+    case $arm in *[a-z][0-9]-* | pivot* | *wide-*) ;; *) decode "$folder/new.out" test_new "$checkpoint" --beam 5 ;; esac
     case $arm in base-* | encoder* | both-*) decode "$folder/ctc.out" test_new "$checkpoint" --ctc-decoding ;; esac
 }
 

@@ -13,10 +13,10 @@ from fairseq_samu.scoring.paired_bootstrap import Figure
 from fairseq_samu.scoring.recognition import METRICS, RecognitionPlan, RecognitionScores, score_recognition, select_rows
 from fairseq_samu.scoring.text_normalisers import combine_text_normalisers
 
-NEW, JOINT, CTC, SEEN = "new.out", "joint.out", "ctc.out", "seen.out"
-SUBSETS = {NEW: "test_new", JOINT: "test_new", CTC: "test_new", SEEN: "test_seen"}
+JOINT, DECODER, CTC, SEEN = "joint.out", "new.out", "ctc.out", "seen.out"
+SUBSETS = {JOINT: "test_new", DECODER: "test_new", CTC: "test_new", SEEN: "test_seen"}
 """What measure.sh writes of a run, and the manifest of its rows."""
-SEARCHES = {NEW: "the decoder", JOINT: "decoder and CTC", CTC: "CTC"}
+SEARCHES = {JOINT: "decoder and CTC", DECODER: "the decoder", CTC: "CTC"}
 """By what the transcripts of the new languages are found."""
 PLAN = RecognitionPlan(combine_text_normalisers(["basic"]))
 BASE = "base"

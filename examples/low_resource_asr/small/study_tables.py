@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recognised_runs import BASE, JOINT, NEW, SEARCHES, SEEN, SUBSETS, Run, Scores, TestRows, find_runs
+from recognised_runs import BASE, JOINT, SEARCHES, SEEN, SUBSETS, Run, Scores, TestRows, find_runs
 
 from fairseq_samu.reports.figure_cells import show_difference, show_figure
 from fairseq_samu.reports.text_table import TextTable
@@ -58,14 +58,14 @@ class Measures:
     tests: dict[str, TestRows]
     scores: dict[str, dict[Run, Scores]] = field(default_factory=dict)
 
-    def of(self, base: str, arm: str, output: str = NEW) -> list[Run]:
+    def of(self, base: str, arm: str, output: str = JOINT) -> list[Run]:
         """Runs of an arm that are measured."""
         return [run for run in self.scores[output] if (run.base, run.arm) == (base, arm)]
 
     @property
     def bases(self) -> list[str]:
         """Bases of the runs."""
-        return list(dict.fromkeys(run.base for run in self.scores[NEW]))
+        return list(dict.fromkeys(run.base for run in self.scores[JOINT]))
 
     def arms(self, base: str) -> list[str]:
         """Arms of a base in the order of the findings."""
@@ -82,13 +82,8 @@ def main() -> None:
     tables = [
         tabulate_data(arguments.output / "data" / "sizes.json"),
         *(tabulate_arms(measures, base) for base in measures.bases),
-        *(
-            tabulate_findings(measures, base, output, metric)
-            for base in measures.bases
-            for output in (JOINT, NEW)
-            for metric in METRICS
-        ),
-        *(tabulate_languages(measures, output) for output in (JOINT, NEW)),
+        *(tabulate_findings(measures, base, metric) for base in measures.bases for metric in METRICS),
+        tabulate_languages(measures),
         tabulate_forgetting(measures),
         tabulate_runs(measures),
     ]
@@ -145,12 +140,12 @@ def tabulate_arms(measures: Measures, base: str) -> TextTable:
     return TextTable(f"Base {base}: arms, means over the new languages", header, rows)
 
 
-def tabulate_findings(measures: Measures, base: str, output: str, metric: str) -> TextTable:
-    """Arms against each other by one search and metric, paired, with verdicts."""
+def tabulate_findings(measures: Measures, base: str, metric: str) -> TextTable:
+    """Arms against each other by decoder and CTC, paired: difference, interval, p-value, detectable, verdict."""
     header = ["finding", "first - second", "seeds", METRICS[metric], "p", "detectable", "verdict"]
     rows = []
     for finding, first, second, languages in FINDINGS:
-        sides = [by_seed(measures, (base, arm, output), metric, languages) for arm in (first, second)]
+        sides = [by_seed(measures, base, arm, metric, languages) for arm in (first, second)]
         if second == BASE:  # one model for all seeds
             sides[1] = {seed: figures for seed in sides[0] for figures in sides[1].values()}
         found = contrast_runs(*sides)
@@ -159,26 +154,26 @@ def tabulate_findings(measures: Measures, base: str, output: str, metric: str) -
             cells = [show_difference(compared), f"{compared.two_sided:.3f}", f"{found.detectable:.1f}"]
             verdict = found.verdict(lower_is_better=True)
             rows.append([finding, f"{first} - {second}", str(found.num_runs), *cells, verdict])
-    title = f"Base {base}: findings by {METRICS[metric]} of {SEARCHES[output]}; shown: the first arm is better"
+    title = f"Base {base}: findings by {METRICS[metric]}; shown: the first arm is better"
     return TextTable(title, header, rows)
 
 
 def by_seed(
-    measures: Measures, of: tuple[str, str, str], metric: str, languages: Sequence[str]
+    measures: Measures, base: str, arm: str, metric: str, languages: Sequence[str]
 ) -> dict[int, list[Measured]]:
-    """Figures by seed of (base, arm, output), one for each language."""
-    found = measures.scores[of[2]]
-    return {run.seed: figures_of(found[run], metric, languages) for run in measures.of(*of)}
+    """Figures of an arm by seed, one for each language."""
+    found = measures.scores[JOINT]
+    return {run.seed: figures_of(found[run], metric, languages) for run in measures.of(base, arm)}
 
 
-def tabulate_languages(measures: Measures, output: str) -> TextTable:
+def tabulate_languages(measures: Measures) -> TextTable:
     """Each arm by language, means over seeds."""
-    return _by_language(measures, output, f"New languages, by {SEARCHES[output]}")
+    return _by_language(measures, JOINT, "New languages")
 
 
 def tabulate_forgetting(measures: Measures) -> TextTable:
     """Languages that the base has heard, before and after a tuning that their speech goes through."""
-    return _by_language(measures, SEEN, "Forgetting: languages that the base has heard, by decoder and CTC")
+    return _by_language(measures, SEEN, "Forgetting: languages that the base has heard")
 
 
 def _by_language(measures: Measures, output: str, title: str) -> TextTable:
@@ -196,7 +191,7 @@ def _by_language(measures: Measures, output: str, title: str) -> TextTable:
 def tabulate_runs(measures: Measures) -> TextTable:
     """Every run by itself."""
     rows = []
-    for run, scores in measures.scores[NEW].items():
+    for run, scores in measures.scores[JOINT].items():
         figures = [f"{mean([scores], metric).score:.1f}" for metric in METRICS]
         rows.append([run.base, run.folder.name, *figures, str(run.seconds())])
     return TextTable("Each run", ["base", "run", *METRICS.values(), "seconds"], rows)
@@ -204,11 +199,11 @@ def tabulate_runs(measures: Measures) -> TextTable:
 
 def describe_run(measures: Measures) -> list[str]:
     """Signatures, sizes of the test, versions."""
-    run = next(iter(measures.scores[NEW]))
-    signatures = measures.tests[NEW].recognise(run.folder / NEW).signatures
+    run = next(iter(measures.scores[JOINT]))
+    signatures = measures.tests[JOINT].recognise(run.folder / JOINT).signatures
     packages = {"torch": "torch", "fairseq": "ve-fairseq"}
     versions = [f"{name} {importlib.metadata.version(package)}" for name, package in packages.items()]
-    rows = ", ".join(f"{len(places)} {code}" for code, places in measures.tests[NEW].places.items())
+    rows = ", ".join(f"{len(places)} {code}" for code, places in measures.tests[JOINT].places.items())
     shown = "; ".join(f"{METRICS[name]}: `{text}`" for name, text in signatures.items())
     return [f"- Test: {rows} recordings. {shown}.", f"- Processor of {os.cpu_count()} cores; {', '.join(versions)}."]
 
