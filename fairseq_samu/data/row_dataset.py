@@ -93,7 +93,7 @@ class RowDataset(HostDataset):
         """
         self.adapters = numbers
 
-    def adapters_of(self, index: int) -> dict[str, int]:
+    def adapters_of(self, index: int) -> dict[str, Any]:
         """Named adapters that a row goes through, by the names of an item's fields; empty where rows are not routed."""
         return {name: int(numbers[index]) for name, numbers in self.adapters.items()}
 
