@@ -134,7 +134,11 @@ class JointTaskDataset(StackedDatasets):
         return (number, super().__getitem__(index)) if self._active[number] else None
 
     def collater(self, samples: Sequence[tuple[int, Any] | None]) -> dict[str, Any]:
-        """Make a joint batch as described at the head of this file; empty where no row of the main part is left."""
+        """Make a joint batch as described at the head of this file.
+
+        Empty where no row of the main part is left; what goes with it is counted in the log then, because an empty
+        batch holds no counts.
+        """
         read: dict[str, list[Any]] = {}
         for number, item in (sample for sample in samples if sample is not None):
             if self._active[number]:
@@ -142,16 +146,25 @@ class JointTaskDataset(StackedDatasets):
         found = {task: self.parts[self.tasks.index(task)].collater(items) for task, items in read.items()}
         tasks = {task: batch for task, batch in found.items() if batch}
         main = tasks.get(self.tasks[0])
+        skipped = sum(found[task].get("num_skipped", len(items)) for task, items in read.items())
         if main is None:
+            if read:
+                self._log_lost_batch(sum(map(len, read.values())), skipped)
             return {}
         spoken = [batch for batch in tasks.values() if "source_tokens" not in batch["net_input"]] or [main]
-        skipped = sum(found[task].get("num_skipped", len(items)) for task, items in read.items())
         return {
             "tasks": tasks,
             **{key: main[key] for key in ("id", "nsentences", "net_input")},
             **{key: sum(batch[key] for batch in spoken) for key in ("ntokens", "grid")},
             "num_skipped": skipped,
         }
+
+    def _log_lost_batch(self, total: int, unreadable: int) -> None:
+        """Count what is left out with a batch whose rows of the main part are all unreadable."""
+        logger.warning(
+            f"a joint batch is left out, because no row of {self.tasks[0]} in it can be read: {unreadable} unreadable "
+            f"rows and {total - unreadable} others, which num_skipped does not count"
+        )
 
 
 def _fit(

@@ -163,13 +163,22 @@ def test_a_joint_batch_holds_what_its_documentation_says():
     assert batch["net_input"] is batch["tasks"]["st"]["net_input"]
 
 
-def test_unreadable_rows_are_counted_and_a_batch_without_the_main_task_is_none():
+def test_unreadable_rows_are_counted():
     dataset = join([4, 6], [5, 7], [])
     batch = dataset.collater([(0, None), dataset[1], (1, None), (1, None)])
     assert batch["num_skipped"] == 3
     assert list(batch["tasks"]) == ["st"]
-    assert dataset.collater([(0, None), dataset[2]]) == {}
+
+
+def test_a_batch_that_is_lost_with_its_main_rows_is_counted_in_the_log(caplog):
+    dataset = join([4, 6], [5, 7], [8, 9])
+    assert dataset.collater([(0, None), (0, None), dataset[2], dataset[3], (1, None), dataset[4]]) == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        "a joint batch is left out, because no row of st in it can be read: "
+        "3 unreadable rows and 3 others, which num_skipped does not count"
+    ]
     assert dataset.collater([]) == {}
+    assert len(caplog.records) == 1
 
 
 def test_a_dropped_task_is_neither_read_nor_collated():
