@@ -172,6 +172,7 @@ def build_criterion() -> ConsistencyMultitaskCriterion:
     cfg = ConsistencyMultitaskConfig(
         label_smoothing=0.2, weight_mode="fixed", measure_interval=0, consistency_log="none", save_dir=""
     )
+    cfg.joint_tasks = True  # batches have transcripts
     dictionary = SimpleNamespace(pad=lambda: PAD, bos=lambda: BLANK, eos=lambda: 2)
     task: Any = SimpleNamespace(target_dictionary=dictionary, task_names=["st"])
     return ConsistencyMultitaskCriterion(cfg, task)

@@ -69,6 +69,7 @@ class ConsistencyMultitaskConfig(FairseqDataclass):
         default="", metadata={"help": "JSON lines of what is measured (default: consistency.jsonl in save_dir)"}
     )
     shared_asr: bool = II("task.shared_asr")
+    joint_tasks: bool = II("task.joint_tasks")
     save_dir: str = II("checkpoint.save_dir")
     distributed_rank: Optional[int] = II("distributed_training.distributed_rank")
 
@@ -77,7 +78,7 @@ def validate(cfg: ConsistencyMultitaskConfig, tasks: list[str]) -> None:
     """Report every option that cannot work at once.
 
     Raises:
-        ConfigError: a weight, share or interval is out of its range.
+        ConfigError: a weight, share or interval is out of its range, or batches lack what the tasks need.
     """
     faults = find_balance_faults(balance_options(cfg, tasks), "consistency_multitask")
 
@@ -94,8 +95,27 @@ def validate(cfg: ConsistencyMultitaskConfig, tasks: list[str]) -> None:
     check("st_start_update", cfg.st_start_update >= 0, "0 or more")
     for name in ("asr_ce_weight", "alignment_weight"):
         check(name, math.isfinite(getattr(cfg, name)) and getattr(cfg, name) >= 0, "zero or more")
+    faults += _find_batch_faults(cfg, tasks)
     if faults:
         raise ConfigError(report_all(faults))
+
+
+def _find_batch_faults(cfg: ConsistencyMultitaskConfig, tasks: list[str]) -> list[str]:
+    """Describe what batches, as the options of the task make them, cannot give."""
+    faults = []
+    if cfg.joint_tasks is not True and len(tasks) > 1:
+        rule = "set where there are several tasks, whose losses are summed in every update"
+        mend = f"Add --joint-tasks, or train on one task of {', '.join(tasks)}."
+        faults.append(explain("consistency_multitask", "joint_tasks", rule, "not set", mend))
+    elif cfg.joint_tasks is not True and (tasks == ["asr"] or (tasks == ["st"] and cfg.auxiliary_share > 0)):
+        rule = f"set where {tasks[0]} learns from transcripts by CTC and alignment: no other batches have them"
+        mend = "Add --joint-tasks" + (", or set --auxiliary-share 0." if tasks == ["st"] else ".")
+        faults.append(explain("consistency_multitask", "joint_tasks", rule, "not set", mend))
+    if cfg.shared_asr is True and cfg.asr_ce_weight != 0:
+        rule = "0 with shared_asr: the rows of ST are decoded into translations, never into transcripts"
+        mend = "Leave --asr-ce-weight out, or --shared-asr."
+        faults.append(explain("consistency_multitask", "asr_ce_weight", rule, cfg.asr_ce_weight, mend))
+    return faults
 
 
 def balance_options(cfg: ConsistencyMultitaskConfig, tasks: list[str]) -> BalanceOptions:

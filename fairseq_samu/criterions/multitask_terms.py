@@ -148,7 +148,10 @@ class MultitaskTerms:
             raise ConfigError(explain("consistency_multitask", "model", "one with speech", "one of text", mend))
         transcript = batch.get("transcript")
         if transcript is None:
-            mend = "Add the column src_text, or set --auxiliary-share 0 and leave asr out of --tasks."
+            mend = (
+                "Give all manifests of the task the column src_text, with --joint-tasks; or set --auxiliary-share 0 "
+                "and leave asr out of --tasks."
+            )
             raise ManifestError(explain("", "transcript", "there for CTC and alignment", "absent", mend))
         lengths = batch["transcript_lengths"]
         ctc, fits = ctc_losses(output.ctc_logits, output.padding_mask, transcript, lengths, self.blank)

@@ -1,6 +1,6 @@
 """Rows of one manifest: which of them an epoch holds, and in which order."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray

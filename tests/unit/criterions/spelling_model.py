@@ -113,9 +113,12 @@ def spelt(pieces: list[int], certainty: float = 3.0) -> Tensor:
     return frames
 
 
-def make_criterion(tasks: str = "st,asr,mt", shared_asr: bool = False, log: str = "", **options: object):
+def make_criterion(
+    tasks: str = "st,asr,mt", shared_asr: bool = False, joint_tasks: bool = True, log: str = "", **options: object
+):
     cfg = ConsistencyMultitaskConfig(**{"measure_interval": 0, "alignment_temperature": 1.0, **options})
-    cfg.shared_asr, cfg.distributed_rank, cfg.save_dir, cfg.consistency_log = shared_asr, 0 if log else 1, "", log
+    cfg.shared_asr, cfg.joint_tasks = shared_asr, joint_tasks
+    cfg.distributed_rank, cfg.save_dir, cfg.consistency_log = 0 if log else 1, "", log
     dictionary = SimpleNamespace(pad=lambda: PAD, bos=lambda: BLANK)
     task = SimpleNamespace(task_names=tasks.split(","), target_dictionary=dictionary)
     criterion = ConsistencyMultitaskCriterion(cfg, task)
