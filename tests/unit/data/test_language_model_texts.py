@@ -75,7 +75,7 @@ def test_what_cannot_be_read_is_named(manifest, tmp_path):
         read_tagged_texts([manifest], "train", "tgt_text")
     nameless = tmp_path / "more.tsv"
     write_manifest(nameless, [ROWS[0], {**ROWS[1], "src_lang": ""}], list(ROWS[0]))
-    with pytest.raises(ManifestError, match="more.tsv:3"):
+    with pytest.raises(ManifestError, match=r"more\.tsv:3"):
         read_tagged_texts([nameless], "train")
     with pytest.raises(ConfigError, match="`texts of train` must be there"):
         read_tagged_texts([manifest], "train", languages=["fr"])
