@@ -1,6 +1,7 @@
 """What a training checkpoint of a translation model says about the model in it."""
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from fairseq_samu.checkpoints.trained_system import LoadedSystem, find_config, r
 
 ARCHITECTURE = "samu_xlsr_mbart"
 ARCHITECTURES = (ARCHITECTURE, "multitask_st")
+TRANSCRIPT_WEIGHTS = {"consistency_multitask": ("asr_ce_weight", 0.0), "ctc_ce": ("ce_weight", 1.0)}
+"""Option of a criterion, and its default, by which a decoder learns transcripts; in others it is taken to."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,24 @@ class LoadedTranslator(LoadedSystem):
         """Kind of the file in words."""
         kind = "text" if self.settings.get("without_speech") else "speech"
         return f"{kind} translation checkpoint"
+
+    @property
+    def decoder_transcribes(self) -> bool:
+        """Whether the decoder, where there is one, learnt transcripts; see :func:`decoder_learnt_transcripts`."""
+        return decoder_learnt_transcripts(self.config.get("criterion"))
+
+
+def decoder_learnt_transcripts(criterion: Any) -> bool:
+    """Whether a training that had transcripts let the decoder write them, and not CTC alone.
+
+    Args:
+        criterion: its options in the config of a checkpoint; None, or of a criterion not known here, says nothing
+            against it.
+    """
+    if not isinstance(criterion, Mapping) or criterion.get("_name") not in TRANSCRIPT_WEIGHTS:
+        return True
+    option, default = TRANSCRIPT_WEIGHTS[str(criterion["_name"])]
+    return float(criterion.get(option, default)) > 0
 
 
 def translator_from_checkpoint(checkpoint: Any, where: str) -> LoadedTranslator:

@@ -1,5 +1,6 @@
 """Translations and transcripts of recordings, and translations of texts, by a trained model."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fairseq_samu.inference.text_search import TextSearch
 from fairseq_samu.inference.translated_segments import TranslatedSegment, join_texts
 from fairseq_samu.inference.translator_building import TranslationModel, build_translator, build_vocabulary
 
+logger = logging.getLogger(__name__)
 MAX_TOKENS = 200  # of a text; the default of `fairseq-generate --max-len-b`
 
 
@@ -35,6 +37,7 @@ class SpeechTranslator:
         max_tokens: longest text of a segment.
         missing_adapter: for a model with named adapters, what a language without one gets: ``error``, ``base`` (none)
             or ``nearest`` (that of the closest language).
+        decoder_transcribes: False where the decoder never learnt transcripts, which :meth:`transcribe` warns of.
 
     Example:
         >>> translator = SpeechTranslator.load("checkpoints/checkpoint_best.pt")  # doctest: +SKIP
@@ -51,6 +54,7 @@ class SpeechTranslator:
         batching: Batching | None = None,
         max_tokens: int = MAX_TOKENS,
         missing_adapter: str = "error",
+        decoder_transcribes: bool = True,
     ) -> None:
         self.model = model.to(device).eval()
         self.vocabulary = vocabulary
@@ -59,6 +63,7 @@ class SpeechTranslator:
         self.batching = batching or Batching()
         self.max_tokens = max_tokens
         self.requests = RequestReader(model, vocabulary, missing_adapter)
+        self._is_doubtful = model.decoder is not None and not decoder_transcribes
 
     @classmethod
     def load(
@@ -95,7 +100,8 @@ class SpeechTranslator:
         model = build_translator(loaded, vocabulary, where=str(path))
         tasks = str(loaded.config.get("task", {}).get("tasks", "st")).split(",")
         batching = Batching(batch_seconds, max_seconds, root)
-        return cls(model, vocabulary, [task.strip() for task in tasks], device, batching, max_tokens, missing_adapter)
+        names, learnt = [task.strip() for task in tasks], loaded.decoder_transcribes
+        return cls(model, vocabulary, names, device, batching, max_tokens, missing_adapter, learnt)
 
     @property
     def languages(self) -> list[str]:
@@ -140,7 +146,10 @@ class SpeechTranslator:
         adapter: Languages | None = None,
         ctc_weight: float = 0.0,
     ) -> list[str]:
-        """Write down what recordings say, in the language they say it in.
+        """Write down what recordings say, in the language they say it in, by the decoder.
+
+        Where that never learnt transcripts (``consistency_multitask`` with ``--asr-ce-weight 0``, its default), one
+        warning tells so; use :meth:`transcribe_by_ctc` then.
 
         Args:
             recordings: see :meth:`translate`.
@@ -161,6 +170,9 @@ class SpeechTranslator:
         if ctc_weight != 0 and not (0 < ctc_weight <= 1 and self.model.has_ctc and self.model.decoder is not None):
             rule, mend = "from 0 to 1, and 0 for a model without both a decoder and a head for CTC", "Leave it out."
             raise ConfigError(explain("", "ctc_weight", rule, ctc_weight, mend))
+        if self._is_doubtful and ctc_weight < 1:
+            logger.warning("the decoder of this model was trained without transcripts: use transcribe_by_ctc")
+            self._is_doubtful = False
         listed = list_recordings(recordings)
         requests = self.requests.read(len(listed), language, language, adapter)
         segments = self._search(beam, ctc_weight).write_segments(listed, requests, self.batching)

@@ -1,14 +1,20 @@
 """What decoding asks of the host's generator, beside its options."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from fairseq.sequence_scorer import SequenceScorer
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError
 
+from fairseq_samu.checkpoints.trained_translator import decoder_learnt_transcripts
 from fairseq_samu.errors import ConfigError, explain, report_all
 from fairseq_samu.models.beam_search_view import BeamSearchView
 from fairseq_samu.tasks._joint_search import find_joint_faults
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech
+
+logger = logging.getLogger(__name__)
 
 WITHOUT_MEANING = ("match_source_len", "print_alignment", "constraints", "print_step", "retain_iter_history")
 """Options of the host that need tokens in the source, or a decoder of another kind."""
@@ -21,6 +27,25 @@ NEEDING_A_DECODER = ("score_reference", "lm_path")
 def decodes_by_ctc(cfg: MultitaskStConfig, models: Sequence[Any]) -> bool:
     """Whether CTC decodes: where no model has a decoder, or the user wants it."""
     return cfg.ctc_decoding is True or all(model.decoder is None for model in models)
+
+
+def learnt_transcripts(model_cfg: Any) -> bool:
+    """Whether the decoder of a checkpoint did; see ``checkpoints.trained_translator.decoder_learnt_transcripts``.
+
+    Args:
+        model_cfg: options of the model, as they stand in the whole config of the checkpoint.
+    """
+    try:
+        beside = OmegaConf.select(model_cfg, "..criterion") if OmegaConf.is_config(model_cfg) else None
+    except ConfigKeyError:  # they stand alone
+        beside = None
+    return decoder_learnt_transcripts(OmegaConf.to_container(beside) if beside is not None else None)
+
+
+def warn_of_decoder(cfg: MultitaskStConfig, models: Sequence[Any]) -> None:
+    """Say that a decoder is about to write transcripts, which it never learnt."""
+    if parse_tasks(cfg.tasks) == ["asr"] and not decodes_by_ctc(cfg, models) and cfg.ctc_decoding_weight < 1:
+        logger.warning("the decoder of this model was trained without transcripts: add --ctc-decoding")
 
 
 def validate_search(cfg: MultitaskStConfig, options: Any, models: Sequence[Any], has_texts: bool) -> None:

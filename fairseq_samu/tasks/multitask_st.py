@@ -22,7 +22,13 @@ from fairseq_samu.tasks._feature_caching import attach_feature_cache
 from fairseq_samu.tasks._joint_search import build_views, require_own_tokens
 from fairseq_samu.tasks._multitask_data import build_dataset
 from fairseq_samu.tasks._multitask_st_config import MultitaskStConfig, parse_tasks, reads_speech, validate
-from fairseq_samu.tasks._search import decodes_by_ctc, models_and_sample, validate_search
+from fairseq_samu.tasks._search import (
+    decodes_by_ctc,
+    learnt_transcripts,
+    models_and_sample,
+    validate_search,
+    warn_of_decoder,
+)
 from fairseq_samu.tasks._symbol_joiner import SymbolJoiner
 from fairseq_samu.tasks._task_balance import TaskBalancing
 from fairseq_samu.tasks._text_loading import read_text_side
@@ -42,6 +48,7 @@ class MultitaskStTask(TaskBalancing):
     def __init__(self, cfg: MultitaskStConfig) -> None:
         super().__init__(cfg)
         self.vocabulary = Vocabulary()
+        self._decoders_transcribe = True
 
     @classmethod
     def setup_task(cls, cfg: MultitaskStConfig, from_checkpoint: bool = False, **kwargs: Any) -> "MultitaskStTask":
@@ -89,6 +96,7 @@ class MultitaskStTask(TaskBalancing):
         """Build the model; in training load what is pre-trained and print what is tuned."""
         adapters = FileAdapters.read(cfg, from_checkpoint)
         if from_checkpoint:
+            self._decoders_transcribe &= learnt_transcripts(cfg)
             self._model = super().build_model(cfg, from_checkpoint)
             adapters.load_when_read(self._model)
             return self._model
@@ -143,13 +151,16 @@ class MultitaskStTask(TaskBalancing):
     def build_generator(self, models: Any, args: Any, extra_gen_cls_kwargs: Any = None, **kwargs: Any) -> Any:
         """The host's generator over views of the models, or best-path decoding where a model has CTC alone.
 
-        Language tags are left out of what is printed.
+        Language tags are left out of what is printed. A decoder that writes transcripts without having learnt them is
+        warned of.
 
         Raises:
             ConfigError: an option of the search needs what speech or these models do not have.
         """
         has_texts = all(dataset.has_texts for dataset in self.datasets.values())
         validate_search(self.cfg, args, models, has_texts)
+        if not self._decoders_transcribe:
+            warn_of_decoder(self.cfg, models)
         if self.cfg.trim_vocabulary:
             kept = find_kept(self.cfg, self.vocabulary, self.vocabulary.languages)
             logger.info(f"vocabulary trimmed from {len(self.vocabulary):,} to {len(kept):,} tokens")

@@ -36,7 +36,7 @@ def vocabulary(tmp_path_factory):
 def write(tmp_path, vocabulary):
     """Writer of checkpoints as the trainer leaves them, of a tiny model with random weights."""
 
-    def write(tasks="st,asr,mt", updates=7, **options):
+    def write(tasks="st,asr,mt", updates=7, criterion=None, **options):
         torch.manual_seed(2)
         settings = {
             "encoder_config": json.dumps(ENCODERS["xlsr"]),
@@ -57,7 +57,11 @@ def write(tmp_path, vocabulary):
             "common": {"seed": 1},
             "model": {"_name": "multitask_st", **settings, "text_path": "/of/the/training/machine.pt"},
             "task": {"_name": "multitask_st", "tasks": tasks, "data": "/gone", "extra_manifests": "mt=/gone/wmt.tsv"},
-            "criterion": {"_name": "consistency_multitask", "consistency_log": "/gone/log.jsonl"},
+            "criterion": {
+                "_name": "consistency_multitask",
+                "consistency_log": "/gone/log.jsonl",
+                **(criterion or {}),
+            },
         }
         task = {"vocabulary": vocabulary.state_dict(), "task_balance": {"update": 7}}
         state = {"args": None, "cfg": config, "model": model.state_dict(), "task_state": task}
@@ -100,6 +104,25 @@ def test_the_head_for_ctc_transcribes(write, vocabulary):
         expected.append(vocabulary.decode([label for label in merged if label != vocabulary.bos]))
     assert len(set(expected)) > 1
     assert SpeechTranslator.load(path).transcribe_by_ctc(recordings) == expected
+
+
+@pytest.mark.parametrize("criterion", [{}, {"asr_ce_weight": 0.0}, {"_name": "ctc_ce", "ce_weight": 0.0}], ids=str)
+def test_a_decoder_that_never_learnt_transcripts_is_warned_of_once(write, caplog, criterion):
+    translator, recordings = SpeechTranslator.load(write(criterion=criterion)[0]), waves(0.6)
+    translator.translate(recordings, "fr", beam=1)
+    translator.transcribe_by_ctc(recordings)
+    translator.transcribe(recordings, "fr", beam=1, ctc_weight=1.0)
+    assert not caplog.records
+    translator.transcribe(recordings, "fr", beam=1)
+    translator.transcribe(recordings, "fr", beam=1, ctc_weight=0.5)
+    (record,) = caplog.records
+    assert "trained without transcripts: use transcribe_by_ctc" in record.getMessage()
+
+
+@pytest.mark.parametrize("criterion", [{"asr_ce_weight": 0.3}, {"_name": "ctc_ce"}, {"_name": "another"}], ids=str)
+def test_a_decoder_that_learnt_transcripts_is_trusted(write, caplog, criterion):
+    SpeechTranslator.load(write(criterion=criterion)[0]).transcribe(waves(0.6), "fr", beam=1)
+    assert not caplog.records
 
 
 def test_the_head_for_ctc_takes_part_in_the_search(write, vocabulary):

@@ -10,6 +10,7 @@ import torch
 pytest.importorskip("fairseq", reason="the task stands on the host")
 pytest.importorskip("sentencepiece", reason="the texts are pieces")
 
+from fairseq import checkpoint_utils
 from fairseq.dataclass.configs import GenerationConfig
 
 from fairseq_samu.data.collate import Item, Target, collate
@@ -189,3 +190,36 @@ def test_models_that_decode_together_number_adapters_alike() -> None:
     validate_search(MultitaskStConfig(tasks="st"), GenerationConfig(), [first, same], True)
     with pytest.raises(ConfigError, match="of models with the same adapters, but is 'be; be, ru' instead"):
         validate_search(MultitaskStConfig(tasks="st"), GenerationConfig(), [first, other], True)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "criterion", "options", "warned"),
+    [
+        ("asr", {"_name": "consistency_multitask"}, {}, True),
+        ("asr", {"_name": "consistency_multitask", "asr_ce_weight": 0.3}, {}, False),
+        ("st", {"_name": "consistency_multitask"}, {}, False),
+        ("asr", {"_name": "ctc_ce", "ce_weight": 0.0}, {}, True),
+        ("asr", {"_name": "ctc_ce", "ce_weight": 0.0}, {"ctc_decoding_weight": 0.3}, True),
+        ("asr", {"_name": "ctc_ce", "ce_weight": 0.0}, {"ctc_decoding_weight": 1.0}, False),
+        ("asr", {"_name": "ctc_ce", "ce_weight": 0.0}, {"ctc_decoding": True}, False),
+        ("asr", {"_name": "ctc_ce"}, {}, False),
+    ],
+)
+def test_a_decoder_that_never_learnt_transcripts_is_warned_of(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    tasks: str,
+    criterion: dict,
+    options: dict,
+    warned: bool,
+) -> None:
+    path = make_translator(tmp_path, ctc_head=True).save(tmp_path / "checkpoint.pt")
+    state = torch.load(path, weights_only=False)
+    state["cfg"]["criterion"] = criterion
+    torch.save(state, path)
+    task = MultitaskStTask(MultitaskStConfig(tasks=tasks, bf16=False, **options))
+    models, _ = checkpoint_utils.load_model_ensemble([str(path)], task=task)
+    caplog.clear()
+    task.build_generator(models, GenerationConfig(beam=1))
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["the decoder of this model was trained without transcripts: add --ctc-decoding"] * warned
