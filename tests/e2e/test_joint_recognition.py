@@ -30,6 +30,7 @@ LANGUAGE_MODEL = {
     "decoder_attention_heads": 2,
     "sample_break_mode": "complete",
     "tokens_per_sample": 60,
+    "required_batch_size_multiple": 1,
     "optimizer": "adam",
     "lr": 0.01,
     "batch_size": 13,
