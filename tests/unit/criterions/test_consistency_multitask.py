@@ -7,7 +7,6 @@ import torch
 
 pytest.importorskip("fairseq", reason="criterions stand on the host")
 
-from fairseq_samu.errors import ConfigError, ManifestError
 from tests.unit.criterions.spelling_model import (
     SpellingModel,
     joint,
@@ -77,28 +76,6 @@ def test_alignment_counts_each_token_of_the_transcript():
     _, _, log = loss_of(make_criterion("asr"), joint(asr=longer))
     assert log["alignment_loss"].item() == pytest.approx((2 + 1) * ALIGNED, rel=1e-5)
     assert log["num_transcript_tokens"] == 3
-
-
-def test_the_transcript_gives_way_to_what_ctc_hears():
-    batch = speech("asr", [spelt([6, 6, 0, 7]), spelt([5])], [[4], [5]], [[4], [5]])
-    criterion, model = make_criterion("asr", alignment_gold=0.7, alignment_step=10), SpellingModel()
-    criterion.begin_update(65)
-    loss_of(criterion, joint(asr=batch), model)
-    assert model.aligned == [[[4], [5]], [[6, 7], [5, 1]]]  # the second is CTC's best path, padded
-    model.aligned.clear()
-    criterion.begin_update(81)
-    loss_of(criterion, joint(asr=batch), model)
-    assert model.aligned == [[[6, 7], [5, 1]]]
-
-
-def test_the_share_of_the_transcript_falls_when_so_many_updates_are_made():
-    batch = speech("asr", [spelt([6, 6, 0, 7]), spelt([5])], [[4], [5]], [[4], [5]])
-    criterion = make_criterion("asr", alignment_gold=0.1, alignment_step=10)
-    for update, aligned in ((10, 2), (11, 1)):
-        criterion.begin_update(update)
-        model = SpellingModel()
-        loss_of(criterion, joint(asr=batch), model)
-        assert len(model.aligned) == aligned  # the transcript still counts in the tenth
 
 
 def test_tasks_are_summed_by_their_weights():
@@ -284,51 +261,6 @@ def test_validation_does_not_follow_the_schedules_of_training():
 def test_a_batch_of_another_task_alone_is_divided_by_its_own_tokens():
     found, size, _ = loss_of(make_criterion(mt_weight=0.5), mt_batch(2))
     assert (found, size) == (pytest.approx(0.5 * 2 * CE_TEXT), 6)
-
-
-def test_texts_that_are_missing_are_named():
-    for task, options in (("st", {}), ("asr", {})):
-        bare = speech(task, [silence(2)], [[4]], None)
-        with pytest.raises(ManifestError, match="transcript"):
-            make_criterion(task, **options)(SpellingModel(), joint(**{task: bare}))
-    untranslated = st_batch() | {"target": None}
-    with pytest.raises(ManifestError, match="target of st"):
-        make_criterion("st")(SpellingModel(), joint(st=untranslated))
-
-
-@pytest.mark.parametrize("tasks", ["st,mt", "st,asr,mt", "st,asr", "mt,st"])
-def test_several_tasks_need_joint_batches(tasks):
-    with pytest.raises(ConfigError, match=r"`joint_tasks` must be set where there are several.*Add --joint-tasks"):
-        make_criterion(tasks, joint_tasks=False)
-
-
-@pytest.mark.parametrize(("task", "options"), [("st", {}), ("asr", {}), ("asr", {"auxiliary_share": 0.0})])
-def test_what_learns_from_transcripts_needs_batches_that_have_them(task, options):
-    with pytest.raises(ConfigError, match=rf"`joint_tasks` must be set where {task} learns.*Add --joint-tasks"):
-        make_criterion(task, joint_tasks=False, **options)
-
-
-def test_one_task_without_transcripts_needs_no_joint_batches():
-    plain, _, _ = loss_of(make_criterion("st", joint_tasks=False, auxiliary_share=0.0), st_batch())
-    assert plain == pytest.approx(CE)
-    assert loss_of(make_criterion("mt", joint_tasks=False), mt_batch())[0] == pytest.approx(CE_TEXT)
-
-
-def test_a_manifest_without_transcripts_is_named_with_its_mends():
-    bare = speech("st", [silence(2)], [[4]], None)
-    with pytest.raises(ManifestError, match=r"column src_text, with --joint-tasks; or set --auxiliary-share 0"):
-        make_criterion("st")(SpellingModel(), joint(st=bare))
-
-
-def test_transcripts_are_not_decoded_from_rows_of_st():
-    with pytest.raises(ConfigError, match=r"`asr_ce_weight` must be 0 with shared_asr.*0\.5"):
-        make_criterion(shared_asr=True, asr_ce_weight=0.5)
-    make_criterion(asr_ce_weight=0.5)
-
-
-def test_options_that_cannot_work_are_named_together():
-    with pytest.raises(ConfigError, match=r"(?s)`weight_interval`.*`label_smoothing`.*`alignment_temperature`"):
-        make_criterion(weight_interval=0, label_smoothing=1.0, alignment_temperature=0.0)
 
 
 def test_the_log_stands_beside_the_checkpoints_unless_named(tmp_path):
