@@ -18,7 +18,7 @@ bases=("${@:2}")
 sizes='{"dim": 256, "ffn_dim": 1024, "num_heads": 4, "num_layers": 3, "decoder_layers": 4}'
 small='{"family": "whisper", "dim": 256, "ffn_dim": 768, "num_layers": 4, "num_heads": 4}'
 encoder=${CTC_ENCODER:-$output/hearing/ctc/checkpoint_last.pt}
-updates=${BASE_UPDATES:-500}
+updates=${BASE_UPDATES:-300}
 
 train mt --tasks mt --without-speech --vocabulary-languages "en,$seen,cs,nl,$new" --train-subset train_text \
     --valid-subset valid_text --text-config "$sizes" --text-dropout 0 --label-smoothing 0.1 --optimizer adam \

@@ -68,9 +68,9 @@ class Measures:
         return list(dict.fromkeys(run.base for run in self.scores[JOINT]))
 
     def arms(self, base: str) -> list[str]:
-        """Arms of a base in the order of the findings."""
-        named = dict.fromkeys(arm for _, *pair, _ in reversed(FINDINGS) for arm in reversed(pair))
-        return [arm for arm in reversed(named) if self.of(base, arm)]
+        """The base itself, then its arms in the order of the findings."""
+        named = dict.fromkeys([BASE, *(arm for _, *pair, _ in FINDINGS for arm in pair)])
+        return [arm for arm in named if self.of(base, arm)]
 
 
 def main() -> None:
