@@ -237,14 +237,17 @@ def list_adapter_files(paths: list[Path]) -> list[Path]:
         Files, those of a folder by name; files of other kinds in a folder are left out.
 
     Raises:
-        CheckpointError: a path does not exist.
+        CheckpointError: a path does not exist, or a file in a folder is damaged.
         ConfigError: a folder has none.
     """
     found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise CheckpointError(explain("", "file", "there", path, "Check the path."))
-        inside = sorted(item for item in path.glob(f"*{SUFFIX}") if holds_adapter(item)) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            files = sorted(path.glob(f"*{SUFFIX}"))
+            inside = [file for file in files if ENTRY in read_metadata(file, DAMAGED)]
         if not inside:
             raise ConfigError(explain("", "folder", "one with files of adapters", path, MEND))
         found += inside

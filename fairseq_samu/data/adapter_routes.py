@@ -28,7 +28,7 @@ class AdapterRoutes:
             knows, or domains by any name.
         policy: what a language without adapter gets: ``error``; ``base``, the model without adapters; or ``nearest``,
             the adapter of the language that is closest by CLDR's distance (Unicode Technical Standard 35, "Enhanced
-            Language Matching"): what a reader of the one would best be served with instead. It is made for readers: it
+            Language Matching"; the smaller of both directions): what a reader of the one would best be served with. It
             knows neighbours such as Belarusian and Russian or Catalan and Spanish, yet no kinship of sounds. Where it
             knows none, and for domains, the base stays.
 
@@ -98,7 +98,10 @@ class AdapterRoutes:
         language = canonical_language(name)
         if language is None or not self._languages:
             return BASE
-        distances = {number: tag_distance(language, other) for other, number in self._languages.items()}
+        distances = {
+            number: min(tag_distance(language, other), tag_distance(other, language))
+            for other, number in self._languages.items()
+        }
         best = min(distances, key=lambda number: (distances[number], number))
         return best if distances[best] < UNRELATED else BASE
 

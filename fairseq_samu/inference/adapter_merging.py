@@ -16,7 +16,7 @@ from fairseq_samu.inference.translator_building import (
     build_vocabulary,
     model_options,
 )
-from fairseq_samu.models.adapter_options import ADAPTER_GROUPS, list_adapters, name_also
+from fairseq_samu.models.adapter_options import ADAPTER_GROUPS, list_adapters, name_also, refuse_lost_parts
 from fairseq_samu.models.adapter_probe import probe_part
 
 
@@ -77,12 +77,13 @@ def insert_adapters(
 
     Raises:
         CheckpointError: with a line for each file whose adapter does not belong to this model.
-        ConfigError: a name is taken, or the placements differ.
+        ConfigError: a name is taken, a part of the model's own adapter would be lost, or the placements differ.
     """
     refuse_nameless(loaded.state, where)
     cfg = model_options(loaded)
     require_new_names(adapters, [] if replaced else list_adapters(cfg))
     for adapter in adapters.values():
+        refuse_lost_parts(cfg, adapter.name, adapter.parts)
         sizes = {part: own.bottleneck for part, own in adapter.parts.items()}
         for option, value in name_also(cfg, {adapter.name: sizes}, adapter.placement).items():
             setattr(cfg, option, value)

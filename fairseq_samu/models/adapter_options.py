@@ -182,6 +182,24 @@ def name_also(cfg: AdapterOptions, sizes: Mapping[str, Mapping[str, int]], place
     }
 
 
+def refuse_lost_parts(cfg: AdapterOptions, name: str, parts: Collection[str]) -> None:
+    """Refuse an adapter that would take the place of one that has more parts.
+
+    Args:
+        cfg: options of the model.
+        name: of the adapter.
+        parts: encoder, decoder or both, what the new adapter has.
+
+    Raises:
+        ConfigError: the model's own adapter of this name has another part, which would be lost.
+    """
+    lost = [part for part in GROUP_OF_PART if part not in parts and find_bottlenecks(cfg, part).get(name)]
+    if lost:
+        mend = "Put the two together before, by `fairseq-samu adapters compose`, or give it another name."
+        rule = f"one for the {' and the '.join(lost)} too, as the model's own"
+        raise ConfigError(explain("", f"adapter {name}", rule, f"one for the {' and the '.join(parts)}", mend))
+
+
 def add_adapters(cfg: AdapterOptions, part: str, layers: Iterable[nn.Module], dim: int) -> None:
     """Put new adapters, which change nothing yet, into the places of layers.
 

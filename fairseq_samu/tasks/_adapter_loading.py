@@ -10,11 +10,18 @@ from typing import Any
 from omegaconf import open_dict
 from torch import Tensor
 
-from fairseq_samu.checkpoints.adapter_files import NamedAdapter, read_adapters, require_new_names
+from fairseq_samu.checkpoints.adapter_files import ADAPTED, NamedAdapter, read_adapters, require_new_names
 from fairseq_samu.checkpoints.adapter_loading import fill_adapters, load_adapters, refuse_nameless
 from fairseq_samu.checkpoints.adapter_tensors import split_adapters
 from fairseq_samu.checkpoints.safe_loading import read_torch_file
-from fairseq_samu.models.adapter_options import AdapterOptions, list_adapter_files, list_adapters, name_also
+from fairseq_samu.errors import ConfigError, explain
+from fairseq_samu.models.adapter_options import (
+    AdapterOptions,
+    list_adapter_files,
+    list_adapters,
+    name_also,
+    refuse_lost_parts,
+)
 from fairseq_samu.models.adapter_probe import probe_part
 
 logger = logging.getLogger(__name__)
@@ -41,7 +48,8 @@ class FileAdapters:
 
         Raises:
             CheckpointError: with a line for each file that is at fault.
-            ConfigError: two adapters have one name, or the placements differ.
+            ConfigError: two adapters have one name, one lacks a part of the model's own of its name, the placements
+                differ, or the model is to have nameless ones too.
         """
         if not getattr(model_cfg, "adapter_files", None):
             return cls({})
@@ -49,10 +57,17 @@ class FileAdapters:
             for known in fields(AdapterOptions):  # which the checkpoint of an earlier version may lack
                 if getattr(model_cfg, known.name, None) is None:
                     setattr(model_cfg, known.name, known.default)
+        if not from_checkpoint and not list_adapters(model_cfg):
+            for option in ("adapter_dim", "decoder_adapter_dim"):
+                if getattr(model_cfg, option) > 0:
+                    mend = "Name the new adapters by --adapter-names, or leave it out: files know their sizes."
+                    rule = "0 with adapter_files where adapters have no names"
+                    raise ConfigError(explain("", option, rule, getattr(model_cfg, option), mend))
         files = list_adapter_files(model_cfg)
         adapters = read_adapters([Path(file) for file in files])
         require_new_names(adapters, list_adapters(model_cfg) if from_checkpoint else [])
         for adapter in adapters.values():
+            refuse_lost_parts(model_cfg, adapter.name, adapter.parts)
             sizes = {part: own.bottleneck for part, own in adapter.parts.items()}
             changed = name_also(model_cfg, {adapter.name: sizes}, adapter.placement)
             with open_dict(model_cfg):
@@ -80,6 +95,8 @@ class FileAdapters:
         held = {} if start is None else split_adapters(start)
         wanted = {file: adapter for file, adapter in self.adapters.items() if adapter.name not in held}
         load_adapters(model, wanted, partial(probe_part, model), start)
+        for file in self.adapters.keys() - wanted.keys():
+            logger.info(f"adapter {self.adapters[file].name}: that of the checkpoint, not of {file}")
         _tell(wanted)
 
     def load_when_read(self, model: Any) -> None:
@@ -114,6 +131,8 @@ def _tell(adapters: Mapping[str, NamedAdapter]) -> None:
     for file, adapter in adapters.items():
         sizes = ", ".join(f"{part} {own.bottleneck}" for part, own in adapter.parts.items())
         logger.info(f"adapter {adapter.name} from {file}: {sizes}")
+        if any(ADAPTED not in own.probe for own in adapter.parts.values()):
+            logger.warning(f"adapter {adapter.name} from {file}: averaged or composed, its outputs are not checked")
 
 
 def _read_start(cfg: Any) -> Mapping[str, Tensor] | None:

@@ -35,5 +35,5 @@ train() {
 # prepare_speech FOLDER LANGUAGES : manifests of FLEURS with English translations
 prepare_speech() {
     done_before "$1/train.tsv" ||
-        samu_run fairseq-samu prepare fleurs --source "${FLEURS:-FLEURS}" --languages "$2" --targets en --output "$1"
+        samu_run fairseq-samu prepare fleurs --source "${FLEURS:-FLEURS}" --languages "$2" --targets en --copy --output "$1"
 }

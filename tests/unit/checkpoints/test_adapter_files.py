@@ -180,6 +180,11 @@ def test_files_and_folders(tmp_path):
     assert [path.name for path in found] == ["be.safetensors", "ro.safetensors", "ro.safetensors"]
     with pytest.raises(CheckpointError, match="`file` must be there"):
         list_adapter_files([tmp_path / "none"])
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "be.safetensors").write_bytes((folder / "be.safetensors").read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"be\.safetensors"):
+        list_adapter_files([damaged])
     with pytest.raises(ConfigError, match="one with files of adapters"):
         list_adapter_files([tmp_path])
     with pytest.raises(CheckpointError, match="a whole safetensors file"):

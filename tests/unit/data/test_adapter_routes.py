@@ -54,6 +54,8 @@ def test_the_nearest_is_that_of_cldr(caplog):
     assert AdapterRoutes(["news"], "nearest").number_of("be") == BASE
     # Catalan's readers read Spanish; French is not in the list, whatever is
     assert AdapterRoutes(["ru", "es"], "nearest").number_of("ca") == 1
+    # a reader of Spanish is not expected to read Catalan, yet that is the nearest there is
+    assert AdapterRoutes(["be", "ca"], "nearest").number_of("es") == 1
     # equally far: the first
     assert [AdapterRoutes(names, "nearest").number_of("nn") for names in (["da", "nb"], ["nb", "da"])] == [1, 0]
 

@@ -92,6 +92,13 @@ def test_adapters_of_two_trainings_in_one_model(base, tmp_path, placement):
     assert all(torch.equal(one.state[name], tensor) for name, tensor in whole.state.items())
 
 
+def test_a_part_that_a_file_lacks_is_not_lost(tmp_path):
+    _, whole = make_trained(tmp_path, "be", 1)
+    _, other = make_trained(tmp_path, "be", 2, decoder_adapter_dim=0)
+    with pytest.raises(ConfigError, match="`adapter be` must be one for the decoder too"):
+        insert_adapters(whole, exported(other, tmp_path), replaced=True)
+
+
 def test_an_adapter_without_a_name_is_given_one(base, tmp_path):
     made, loaded = base
     trained, file = make_trained(tmp_path, "", 1)

@@ -1,13 +1,14 @@
 """Adapters of files in the model of a run: named in its options, compared with what it starts from, never doubled."""
 
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from fairseq_samu.checkpoints.adapter_files import write_adapter
+from fairseq_samu.checkpoints.adapter_files import read_adapter, write_adapter
 from fairseq_samu.checkpoints.trained_translator import read_trained_translator
 from fairseq_samu.errors import CheckpointError, ConfigError
 from fairseq_samu.inference.adapter_merging import export_adapters
@@ -69,6 +70,18 @@ def test_names_and_sizes_are_written_into_the_options(files):
     assert_holds(made.model, files.whole, "be")
     assert_holds(made.model, files.whole, "ro")
     assert not adapters_of(files.whole, "ca") and adapters_of(made.model.state_dict(), "ca")
+
+
+def test_adapters_without_a_name_do_not_go_unheard(files):
+    with pytest.raises(ConfigError, match="`adapter_dim` must be 0 with adapter_files"):
+        FileAdapters.read(options(files, "be", adapter_dim=16, decoder_adapter_dim=0))
+
+
+def test_a_part_that_a_file_lacks_is_not_lost(files):
+    adapter = read_adapter(files.be)
+    write_adapter(files.be, replace(adapter, parts={"encoder": adapter.parts["encoder"]}))
+    with pytest.raises(ConfigError, match="`adapter be` must be one for the decoder too"):
+        FileAdapters.read(options(files, "be", adapter_names="be", decoder_adapter_dim=4, adapter_sizes=""))
 
 
 def test_without_files_nothing_is_done(files):
