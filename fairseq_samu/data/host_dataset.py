@@ -1,6 +1,7 @@
 """What the host asks of a data set, answered alike by all of them."""
 
 import logging
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fairseq_samu.data.dataset_options import DatasetOptions
 logger = logging.getLogger(__name__)
 
 
-class HostDataset(FairseqDataset):
+class HostDataset(FairseqDataset, ABC):
     """Rows that the host cuts into batches, none of them lost.
 
     What is drawn depends on seed, epoch and row alone, never on the order of reading, the number of data workers or an
@@ -32,33 +33,18 @@ class HostDataset(FairseqDataset):
     # ---- what each kind answers for itself ----------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def num_indices(self) -> int:
         """Least number above every index."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def has_texts(self) -> bool:
         """Whether rows have target texts."""
-        raise NotImplementedError
 
+    @abstractmethod
     def num_tokens_vec(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Length of rows as they will be read in this epoch, (R,) int64: samples, or tokens of texts."""
-        raise NotImplementedError
-
-    def draw(self, start: int, length: int) -> NDArray[np.int64]:
-        """Cut rows out of an endless stream, for an epoch that has another number of them than the data set.
-
-        Cuts that follow one another hold every row again and again, of the smallest language and corpus too; no row
-        comes a second time before all of its language and corpus came once.
-
-        Args:
-            start: rows of the stream before the cut: those of all epochs before.
-            length: rows of the cut.
-
-        Returns:
-            (length,) int64, in the order of batching of the epoch at hand.
-        """
-        raise NotImplementedError
 
     # ---- what is alike ------------------------------------------------------------------------------------------
 
@@ -102,3 +88,22 @@ class HostDataset(FairseqDataset):
     def collater(self, samples: list[Any]) -> dict[str, Any]:
         """See ``collate.collate``."""
         return collate(samples)
+
+
+class DrawnDataset(HostDataset):
+    """Rows that another data set draws from, as many an epoch as it needs."""
+
+    @abstractmethod
+    def draw(self, start: int, length: int) -> NDArray[np.int64]:
+        """Cut rows out of an endless stream, for an epoch that has another number of them than the data set.
+
+        Cuts that follow one another hold every row again and again, of the smallest language and corpus too; no row
+        comes a second time before all of its language and corpus came once.
+
+        Args:
+            start: rows of the stream before the cut: those of all epochs before.
+            length: rows of the cut.
+
+        Returns:
+            (length,) int64, in the order of batching of the epoch at hand.
+        """

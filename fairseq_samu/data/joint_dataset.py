@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from fairseq_samu.data.batching import make_batches
-from fairseq_samu.data.host_dataset import HostDataset
+from fairseq_samu.data.host_dataset import DrawnDataset
 from fairseq_samu.data.stacked_datasets import StackedDatasets
 from fairseq_samu.errors import ConfigError, explain
 
@@ -47,7 +47,7 @@ class JointTaskDataset(StackedDatasets):
         seed: of what is drawn.
     """
 
-    def __init__(self, parts: Mapping[str, HostDataset], ratios: Mapping[str, float], seed: int) -> None:
+    def __init__(self, parts: Mapping[str, DrawnDataset], ratios: Mapping[str, float], seed: int) -> None:
         super().__init__(list(parts.values()), ", ".join(parts))
         self.tasks = list(parts)
         self.ratios = [float(ratios.get(task, 1.0)) for task in self.tasks]

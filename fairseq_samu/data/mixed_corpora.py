@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairseq_samu.data.batching import order_by_length
-from fairseq_samu.data.host_dataset import HostDataset
+from fairseq_samu.data.host_dataset import DrawnDataset
 from fairseq_samu.data.row_dataset import ORDER_STREAM
 from fairseq_samu.data.sampling import count_drawn
 from fairseq_samu.data.stacked_datasets import StackedDatasets
 
 
-class MixedCorpora(StackedDatasets):
+class MixedCorpora(StackedDatasets, DrawnDataset):
     """Training rows of several corpora of one task; batches mix them.
 
     A corpus of n rows is drawn with probability ``n^(1/T) / sum n^(1/T)`` (arXiv:1907.05019): temperature 1
@@ -26,7 +26,7 @@ class MixedCorpora(StackedDatasets):
         temperature: T, positive.
     """
 
-    def __init__(self, corpora: Sequence[HostDataset], temperature: float = 1.0) -> None:
+    def __init__(self, corpora: Sequence[DrawnDataset], temperature: float = 1.0) -> None:
         super().__init__(corpora, " + ".join(corpus.name for corpus in corpora))
         self.temperature = temperature
         self.epoch = 1
@@ -41,7 +41,7 @@ class MixedCorpora(StackedDatasets):
         return self.draw((self.epoch - 1) * len(self), len(self))
 
     def draw(self, start: int, length: int) -> NDArray[np.int64]:
-        """See :meth:`HostDataset.draw`: each corpus has its share of the rows."""
+        """See :meth:`DrawnDataset.draw`: each corpus has its share of the rows."""
         sizes = [len(corpus) for corpus in self.parts]
         before, behind = (count_drawn(sizes, 1.0 / self.temperature, place) for place in (start, start + length))
         drawn = [

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fairseq_samu.data.batching import order_by_length
 from fairseq_samu.data.dataset_options import DatasetOptions
-from fairseq_samu.data.host_dataset import HostDataset
+from fairseq_samu.data.host_dataset import DrawnDataset
 from fairseq_samu.data.manifest import Manifest
 from fairseq_samu.data.row_selection import select_rows
 from fairseq_samu.data.sampling import sample_epoch, sample_stream
@@ -43,7 +43,7 @@ class Texts(Protocol):
         ...
 
 
-class RowDataset(HostDataset):
+class RowDataset(DrawnDataset):
     """Rows of a manifest, by their index in it.
 
     Args:
@@ -109,7 +109,7 @@ class RowDataset(HostDataset):
         return self._sort(chosen)
 
     def draw(self, start: int, length: int) -> NDArray[np.int64]:
-        """See :meth:`HostDataset.draw`; languages have the shares that ``options.sampling_alpha`` gives them."""
+        """See :meth:`DrawnDataset.draw`; languages have the shares that ``options.sampling_alpha`` gives them."""
         options = self.options
         known = len(self.language_ids) > 0
         ids = self.language_ids[self.rows] if known else np.zeros(len(self.rows), dtype=np.int64)
